@@ -80,11 +80,8 @@ def assert_same(actual, expected, rtol=None, atol=None, message=""):
             assert_same(a, e, rtol, atol, f"{message}[{i}]")
         return
     actual = np.asarray(actual)
-    if isinstance(expected, (np.ndarray, np.generic)):
-        if expected.dtype.kind not in "SUO":
-            assert actual.dtype == expected.dtype, (
-                f"{message}: dtype {actual.dtype}, expected {expected.dtype}"
-            )
+    if isinstance(expected, (np.ndarray, np.generic)) and expected.dtype.kind not in "SUO":
+        assert actual.dtype == expected.dtype, f"{message}: dtype {actual.dtype}, expected {expected.dtype}"
     expected = np.asarray(expected)
     assert actual.shape == expected.shape, f"{message}: shape {actual.shape}, expected {expected.shape}"
     name = str(actual.dtype)
