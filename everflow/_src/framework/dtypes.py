@@ -1,7 +1,7 @@
 """Data types of tensors.
 
-`DType` objects are interned, one per enum number, so `is` works between them and every fact about a type is an
-instance attribute (an attribute load is what the eager path can afford; a property is not).
+`DType` objects are interned, one per enum number, so `is` works between them and every fact about a type is
+an instance attribute (an attribute load is what the eager path can afford; a property is not).
 """
 
 import builtins
@@ -111,7 +111,7 @@ class DType(TraceType):
             return getattr(ml_dtypes.finfo(self.numpy_dtype), which)
         if self.is_integer:
             return builtins.int(getattr(ml_dtypes.iinfo(self.numpy_dtype), which))
-        raise TypeError(f"{self} has no {which}imum: it is neither an integer nor a real floating point type.")
+        raise TypeError(f"{self} has no {which}imum: only integers and real floats are ordered.")
 
     @property
     def limits(self):
@@ -314,9 +314,10 @@ def as_dtype(type_value):
     (tf.float32, tf.int64, tf.float32)
 
     Args:
-      type_value: A DType, the name of one, a number of TensorFlow's `DataType` enum, a NumPy scalar class or dtype,
-        an array (its dtype counts), or one of the Python classes `float` (float32), `bool` and `object` (string).
-        Other Python classes are refused, as TensorFlow does: `int` could mean several types.
+      type_value: A DType, the name of one, a number of TensorFlow's `DataType` enum, a NumPy scalar class or
+        dtype, an array (its dtype counts), or one of the Python classes `float` (float32), `bool` and
+        `object` (string). Other Python classes are refused, as TensorFlow does: `int` could mean several
+        types.
 
     Returns:
       A DType.
@@ -349,8 +350,8 @@ def as_dtype(type_value):
 
 def _export_dtypes():
     for name in (
-        "bfloat16 bool complex64 complex128 double float16 float32 float64 half int8 int16 int32 int64 qint8 qint16 "
-        "qint32 quint8 quint16 resource string uint8 uint16 uint32 uint64 variant"
+        "bfloat16 bool complex64 complex128 double float16 float32 float64 half int8 int16 int32 int64 qint8 "
+        "qint16 qint32 quint8 quint16 resource string uint8 uint16 uint32 uint64 variant"
     ).split():
         export_constant(__name__, name, name, "dtypes." + name)
     for name in ("float8_e4m3fn", "float8_e5m2", "int4", "uint4"):

@@ -28,8 +28,8 @@ UNAUTHENTICATED = 16
 
 for _name in (
     "OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED "
-    "RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS "
-    "UNAUTHENTICATED"
+    "RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE "
+    "DATA_LOSS UNAUTHENTICATED"
 ).split():
     export_constant(__name__, _name, "errors." + _name)
 
@@ -113,7 +113,7 @@ class _CodedError(OpError):
 
 @export("errors.CancelledError")
 class CancelledError(_CodedError):
-    """An operation was cancelled, for example an enqueue on a queue that was closed, or a session that ended."""
+    """An operation was cancelled, such as an enqueue on a queue that was closed."""
 
     _CODE = CANCELLED
 
@@ -169,7 +169,7 @@ class ResourceExhaustedError(_CodedError):
 
 @export("errors.FailedPreconditionError")
 class FailedPreconditionError(_CodedError):
-    """The program is not in the state that the operation needs: a variable was read before it was initialized."""
+    """The program is not in the state that is needed: a variable was read before it was initialized."""
 
     _CODE = FAILED_PRECONDITION
 

@@ -1,7 +1,8 @@
 """Static shapes: what is known about the shape of a tensor before it has a value.
 
-A `TensorShape` holds one attribute, `_dims`: a tuple of sizes with None for each unknown one, or None when even
-the rank is unknown. `Dimension` objects, which 1.x programs see, are made only when somebody asks for them.
+A `TensorShape` holds one attribute, `_dims`: a tuple of sizes with None for each unknown one, or None when
+even the rank is unknown. `Dimension` objects, which 1.x programs see, are made only when somebody asks for
+them.
 """
 
 import operator
@@ -62,8 +63,8 @@ def _size_of(value):
 class Dimension:
     """The size of one dimension of a shape: a number, or unknown (`Dimension(None)`).
 
-    Arithmetic with an unknown dimension gives an unknown one, and a comparison with it gives None. Two-operand
-    arithmetic accepts dimensions, whole numbers and None.
+    Arithmetic with an unknown dimension gives an unknown one, and a comparison with it gives None.
+    Two-operand arithmetic accepts dimensions, whole numbers and None.
 
     Args:
       value: An integer that is at least 0, None, or another Dimension.
@@ -222,7 +223,7 @@ def _sizes_of(dims):
     if isinstance(dims, TensorShape):
         return dims._dims
     if isinstance(dims, str):
-        raise TypeError(f"A shape cannot be made from the text {dims!r}: expected integers, None, or a list of them.")
+        raise TypeError(f"A shape cannot be made from the text {dims!r}: integers or None are expected.")
     if not isinstance(dims, (tuple, list)):
         if hasattr(dims, "unknown_rank") and hasattr(dims, "dim"):  # a TensorShapeProto
             if dims.unknown_rank:
@@ -244,8 +245,8 @@ class TensorShape(TraceType):
     TensorShape([2, 3])
 
     Args:
-      dims: A list of sizes, each an int, None (unknown) or a Dimension; None for an unknown rank; one size for a
-        vector; another TensorShape; or a TensorShapeProto.
+      dims: A list of sizes, each an int, None (unknown) or a Dimension; None for an unknown rank; one size
+        for a vector; another TensorShape; or a TensorShapeProto.
 
     Raises:
       TypeError: If an entry of `dims` is no whole number.
@@ -399,7 +400,7 @@ class TensorShape(TraceType):
         return all(b is None or a == b for a, b in zip(mine, theirs))
 
     def most_specific_common_supertype(self, others):
-        """Returns the narrowest shape that covers this and all of `others`; None if one of them is no shape."""
+        """Returns the narrowest shape that covers this and `others`; None if one of them is no shape."""
         shape = self
         for other in others:
             if not isinstance(other, TensorShape):
@@ -574,7 +575,8 @@ def dimension_value(dimension):
 
 @export("compat.dimension_at_index", v1=["dimension_at_index", "compat.dimension_at_index"])
 def dimension_at_index(shape, index):
-    """Returns entry `index` of `shape` as a `Dimension`, in either generation; unknown if the rank is unknown.
+    """Returns entry `index` of `shape` as a `Dimension`, in either generation; unknown if the rank is
+    unknown.
 
     Raises:
       IndexError: If the rank is known and `index` lies outside it.
