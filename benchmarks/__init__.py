@@ -1,0 +1,1 @@
+"""Benchmarks of everflow beside TensorFlow, PyTorch and JAX: `python -m benchmarks --help`."""

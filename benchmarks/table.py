@@ -1,0 +1,82 @@
+"""The table, and the comparison of results."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from benchmarks.registry import Workload
+
+
+def quantity(value: float, unit: str) -> str:
+    """A number for people: 8.9 us, 14.0 ms, 312 MiB."""
+    if unit == "MiB":
+        return f"{value:.0f} MiB"
+    if not unit.startswith("s"):
+        return f"{value:.3g} {unit}"
+    for limit, factor, name in ((1e-3, 1e6, "us"), (1.0, 1e3, "ms")):
+        if value < limit:
+            value *= factor
+            return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f} {name}"
+    return f"{value:.2f} s"
+
+
+def ratio_text(workload: Workload, row: dict[str, Any], peer: str, statistic: str) -> str:
+    """everflow's time over the peer's; a star when it is more than everflow aims at."""
+    ours, theirs = row.get("everflow", {}), row.get(peer, {})
+    if statistic not in ours or statistic not in theirs:
+        return ""
+    ratio = ours[statistic] / theirs[statistic]
+    return f"{ratio:.2f}" + ("*" if ratio > workload.at_most.get(peer, float("inf")) else " ")
+
+
+def render(
+    workloads: list[Workload],
+    rows: dict[str, dict[str, Any]],
+    frameworks: list[str],
+    statistic: str = "median",
+) -> str:
+    """Rows of workloads; columns of times, then of ratios."""
+    peers = [f for f in frameworks if f != "everflow"] if "everflow" in frameworks else []
+    lines = [["workload", *frameworks, *(f"ef/{p}" for p in peers)]]
+    for workload in workloads:
+        row = rows.get(workload.name, {})
+        cells = [workload.name]
+        for framework in frameworks:
+            result = row.get(framework)
+            if result is None:
+                cells.append("-")
+            else:
+                cells.append(quantity(result[statistic], workload.unit) if statistic in result else "failed")
+        lines.append(cells + [ratio_text(workload, row, peer, statistic) for peer in peers])
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    text = []
+    for name, *cells in lines:
+        aligned = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+        text.append("  ".join([name.ljust(widths[0]), *aligned]))
+    text.insert(1, "-" * len(text[0]))
+    if any(cell.endswith("*") for line in lines for cell in line[1:]):
+        text.append("* more than everflow aims at")
+    return "\n".join(text)
+
+
+def difference(workload: Workload, row: dict[str, Any]) -> list[str]:
+    """Sentences about frameworks whose result is not that of the first one with a result."""
+    found = {name: np.array(r["fingerprint"]) for name, r in row.items() if r.get("fingerprint")}
+    if workload.tolerance is None or len(found) < 2:
+        return []
+    # TensorFlow's own result is the reference where there is one.
+    reference = "tensorflow" if "tensorflow" in found else next(iter(found))
+    problems = []
+    for name, values in found.items():
+        scale = max(1e-30, float(np.abs(found[reference]).max()))
+        error = (
+            float(np.abs(values - found[reference]).max()) / scale
+            if values.shape == found[reference].shape else float("inf")
+        )
+        if not error <= workload.tolerance:
+            problems.append(
+                f"{workload.name}: {name}'s result differs from {reference}'s by a relative {error:.2g}"
+            )
+    return problems
