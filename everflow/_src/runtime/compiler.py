@@ -1,0 +1,540 @@
+"""Compiled steps: runs of instructions that become one XLA executable each.
+
+A program is cut into compiled steps and host steps.  The same instructions that NumPy interprets are run once
+with tracers under `jax.jit`; variables that a step reads come in as arguments, those it assigns go out as
+results, donated, so that updates happen in place.  An operation that turns out to need the host while a step is
+traced (a shape that depends on data, say) cuts the step in two around it.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from everflow._src.framework import dtypes
+from everflow._src.framework.errors import OpError
+from everflow._src.framework.func_graph import GraphFunction
+from everflow._src.runtime.failures import HostNeeded, explain
+from everflow._src.runtime.frames import program_of
+from everflow._src.runtime.jax_backend import jax_modules
+from everflow._src.runtime.program import Instruction, Program, interpret
+from everflow._src.runtime.quiet import be_loud, be_quiet
+from everflow._src.runtime.resources import STATE_LOCK, Resource, VariableResource, uninitialized
+
+# Values known while compiling become part of the executable up to this many elements; larger ones are
+# computed by it, or passed to it.
+_LARGEST_FOLDED = 1024
+
+
+def cut(program: Program, instructions: Sequence[Instruction]) -> list[Any]:
+    """Compiled steps and host steps that together run `instructions`, as few as possible."""
+    order = _schedule(instructions)
+    groups: list[list[Instruction]] = []
+    for instruction in order:
+        if not groups or groups[-1][0].host != instruction.host:
+            groups.append([])
+        groups[-1].append(instruction)
+    used_after: set[int] = set(program.output_slots)
+    needed_by = [set(s for i in g for s in i.inputs) for g in groups]
+    steps: list[Any] = []
+    for index, group in enumerate(groups):
+        later = set().union(*needed_by[index + 1:]) if index + 1 < len(groups) else set()
+        if group[0].host:
+            steps.append(HostStep(group))
+        else:
+            steps.append(CompiledStep(program, group, later | used_after))
+    return steps
+
+
+def _schedule(instructions: Sequence[Instruction]) -> list[Instruction]:
+    """Gathers compiled instructions together, as far as data and the order of effects allow."""
+    if not any(i.host for i in instructions):
+        return list(instructions)
+    made_by = {slot: n for n, i in enumerate(instructions) for slot in i.outputs}
+    by_op = {id(i.op): n for n, i in enumerate(instructions)}
+    waiting: list[set[int]] = []
+    previous_effect = None
+    for n, instruction in enumerate(instructions):
+        needs = {made_by[s] for s in instruction.inputs if s in made_by}
+        needs |= {by_op[id(c)] for c in instruction.op._control_inputs if id(c) in by_op}
+        if instruction.card.stateful or instruction.wants_frame or instruction.derefs:
+            if previous_effect is not None:
+                needs.add(previous_effect)
+            previous_effect = n
+        needs.discard(n)
+        waiting.append(needs)
+    result: list[Instruction] = []
+    left = list(range(len(instructions)))
+    done: set[int] = set()
+    on_host = False
+    while left:
+        progressed, rest = False, []
+        for n in left:
+            if instructions[n].host == on_host and waiting[n] <= done:
+                done.add(n)
+                result.append(instructions[n])
+                progressed = True
+            else:
+                rest.append(n)
+        left = rest
+        if not progressed or left:
+            on_host = not on_host
+    return result
+
+
+class HostStep:
+    """Instructions that run with NumPy between two compiled steps."""
+
+    def __init__(self, instructions: Sequence[Instruction]) -> None:
+        self.instructions = list(instructions)
+        self.input_slots = tuple({s for i in instructions for s in i.inputs})
+
+    def run(self, env: list[Any], frame: Any) -> None:
+        for slot in self.input_slots:
+            if hasattr(env[slot], "addressable_data"):
+                env[slot] = np.asarray(env[slot])
+        frees = [i.frees for i in self.instructions]
+        token = be_quiet()
+        try:
+            for instruction in self.instructions:
+                instruction.frees = ()
+            interpret(self.instructions, env, frame)
+        finally:
+            be_loud(token)
+            for instruction, freed in zip(self.instructions, frees):
+                instruction.frees = freed
+
+    def __repr__(self) -> str:
+        return f"<host step: {len(self.instructions)} operations>"
+
+
+class CompiledStep:
+    """Instructions that run as one XLA executable per set of resources and input shapes."""
+
+    def __init__(self, program: Program, instructions: Sequence[Instruction], needed_later: set[int]) -> None:
+        self.program = program
+        self.instructions = list(instructions)
+        self.needed_later = needed_later
+        made = {s for i in instructions for s in i.outputs}
+        used = {s for i in instructions for s in i.inputs}
+        self.output_slots = tuple(sorted(made & needed_later))
+        self.resource_slots: list[int] = []
+        self.constant_slots: list[int] = []
+        self.input_slots: list[int] = []
+        types = self._slot_types()
+        for slot in sorted(used - made):
+            if types.get(slot) == dtypes.resource:
+                self.resource_slots.append(slot)
+            elif slot in program.constants and program.template[slot].size <= _LARGEST_FOLDED:
+                self.constant_slots.append(slot)
+            else:
+                self.input_slots.append(slot)
+        self.executables: dict[Any, _Executable] = {}
+        self.lock = threading.RLock()
+
+    def _slot_types(self) -> dict[int, Any]:
+        types = {}
+        for instruction in self.instructions:
+            for slot, tensor in zip(instruction.inputs, instruction.op._inputs):
+                types[slot] = tensor._dtype
+            for slot, tensor in zip(instruction.outputs, instruction.op._outputs):
+                types[slot] = tensor._dtype
+        self.types = types
+        return types
+
+    def run(self, env: list[Any], frame: Any) -> list[Any] | None:
+        """Runs the step; returns the steps to run in its place when it had to be cut."""
+        resources = [env[s] for s in self.resource_slots]
+        key = tuple([id(r) for r in resources]) + (id(frame.store),)
+        executable = self.executables.get(key)
+        try:
+            if executable is None or not executable.fits(resources):
+                with self.lock:
+                    executable = _Executable(self, env, frame)
+                    self.executables[key] = executable
+            executable.run(env)
+        except HostNeeded as needed:
+            culprit = needed.__dict__.get("instruction")
+            if culprit is None:
+                raise
+            culprit.host = True
+            culprit.host_reason = needed.reason
+            with self.lock:
+                return _cut_again(self)
+        return None
+
+    def __repr__(self) -> str:
+        return f"<compiled step: {len(self.instructions)} operations>"
+
+
+def _cut_again(step: CompiledStep) -> list[Any]:
+    """The steps that replace one in which operations turned out to need the host."""
+    order = _schedule(step.instructions)
+    groups: list[list[Instruction]] = []
+    for instruction in order:
+        if not groups or groups[-1][0].host != instruction.host:
+            groups.append([])
+        groups[-1].append(instruction)
+    steps: list[Any] = []
+    for index, group in enumerate(groups):
+        later = {s for g in groups[index + 1:] for i in g for s in i.inputs} | step.needed_later
+        steps.append(HostStep(group) if group[0].host else CompiledStep(step.program, group, later))
+    return steps
+
+
+class _Executable:
+    """A step specialised to the resources it touches; XLA specialises it further by shapes."""
+
+    def __init__(self, step: CompiledStep, env: list[Any], frame: Any) -> None:
+        self.step = step
+        self.frame = frame
+        self.jax = jax_modules()
+        touched: dict[int, list[Any]] = {}
+        _touch(step.instructions, {s: env[s] for s in step.resource_slots}, frame, touched)
+        self.resources = [env[s] for s in step.resource_slots]  # kept alive: the key is their identity
+        variables = [(r, w) for r, w in touched.values() if isinstance(r, VariableResource)]
+        self.written = [r for r, w in variables if w]
+        self.read = [r for r, w in variables if not w]
+        self.all_variables = [r for r, _ in variables]
+        self.initialized = tuple(r.value is not None for r in self.all_variables)
+        self.outputs: list[int] = []
+        self.plain: dict[int, Any] = {}
+        self.assigned: list[int] = []
+        self.function = self.jax.jit(self._trace, donate_argnums=(0,))
+
+    def fits(self, resources: Sequence[Any]) -> bool:
+        """False once a variable was initialized or forgotten since this was compiled."""
+        return self.initialized == tuple([r.value is not None for r in self.all_variables])
+
+    def run(self, env: list[Any]) -> None:
+        step = self.step
+        inputs = [env[s] for s in step.input_slots]
+        with self.jax.x64():
+            if self.all_variables:
+                with STATE_LOCK:
+                    written = [self._donate(r) for r in self.written]
+                    read = [r.value for r in self.read]
+                    new_values, outputs = self.function(written, read, inputs)
+                    for index, value in zip(self.assigned, new_values):
+                        resource = self.written[index]
+                        resource.value = value
+                        resource.shared = False
+            else:
+                _, outputs = self.function((), (), inputs)
+        for slot, value in zip(self.outputs, outputs):
+            env[slot] = value
+        for slot, value in self.plain.items():
+            env[slot] = value
+
+    def _donate(self, resource: VariableResource) -> Any:
+        """The value of a variable in memory that the step may overwrite."""
+        value = resource.value
+        if value is None:
+            return None
+        if resource.shared or not hasattr(value, "addressable_data"):
+            return self.jax.copy(value)
+        return value
+
+    def _trace(self, written: Sequence[Any], read: Sequence[Any], inputs: Sequence[Any]) -> Any:
+        step = self.step
+        values: dict[int, Any] = {}
+        for resource, value in zip(self.written, written):
+            values[id(resource)] = value
+        for resource, value in zip(self.read, read):
+            values[id(resource)] = value
+        frame = TraceFrame(self.frame, values, self.jax)
+        env: list[Any] = [None] * len(step.program.template)
+        for slot in step.constant_slots:
+            env[slot] = step.program.template[slot]
+        for slot, resource in zip(step.resource_slots, self.resources):
+            env[slot] = resource
+        for slot, value in zip(step.input_slots, inputs):
+            env[slot] = value
+        trace(step.instructions, env, frame)
+        self.outputs, results, self.plain = [], [], {}
+        incoming = {id(v) for v in (*written, *read, *inputs)}
+        stored = {id(values[id(r)]) for r in self.all_variables if values[id(r)] is not None}
+        for slot in step.output_slots:
+            value = env[slot]
+            if isinstance(value, Resource) or value is None:
+                self.plain[slot] = value
+                continue
+            if not frame.is_tracer(value):
+                value = np.asarray(value)
+                if value.size <= _LARGEST_FOLDED:
+                    # The value was known while compiling: no reason to compute it again.
+                    self.plain[slot] = value
+                    continue
+            if id(value) in stored or id(value) in incoming:
+                # A result of its own: the next step overwrites the memory of the variable.
+                value = self.jax.own_copy(value)
+            self.outputs.append(slot)
+            results.append(value)
+        self.assigned = []
+        new_values = []
+        for index, resource in enumerate(self.written):
+            value = values[id(resource)]
+            if value is None:
+                continue
+            self.assigned.append(index)
+            new_values.append(value)
+        return new_values, results
+
+
+def _touch(instructions: Sequence[Instruction], env: dict[int, Any], frame: Any, touched: dict[int, list[Any]]
+           ) -> None:
+    """Finds the resources that instructions touch, and whether they may write them."""
+    for instruction in instructions:
+        resources = []
+        for position, slot in enumerate(instruction.inputs):
+            value = env.get(slot)
+            if isinstance(value, Resource):
+                resources.append(value)
+                reads = instruction.card.reads_only or position in instruction.derefs or not instruction.card.stateful
+                if not instruction.functions:
+                    entry = touched.setdefault(id(value), [value, False])
+                    entry[1] = entry[1] or not reads
+        if instruction.functions:
+            for function in instruction.functions:
+                program = program_of(function)
+                offset = len(instruction.inputs) - len(program.input_slots)
+                inner = {
+                    slot: env[instruction.inputs[offset + n]]
+                    for n, slot in enumerate(program.input_slots)
+                    if isinstance(env.get(instruction.inputs[offset + n]), Resource)
+                }
+                _touch(program.instructions, inner, frame, touched)
+        if instruction.card.own_state is not None:
+            hidden = frame.hidden(instruction.op)
+            touched[id(hidden)] = [hidden, True]
+        for slot, tensor in zip(instruction.outputs, instruction.op._outputs):
+            if tensor._dtype == dtypes.resource or tensor._dtype._is_ref_dtype:
+                if resources:
+                    env[slot] = resources[0]
+                elif not instruction.inputs and instruction.wants_frame:
+                    env[slot] = instruction.kernel(np, frame=frame)
+                if isinstance(env.get(slot), Resource):
+                    touched.setdefault(id(env[slot]), [env[slot], False])
+
+
+def trace(instructions: Sequence[Instruction], env: list[Any], frame: TraceFrame) -> None:
+    """The loop, with tracers: values known while compiling are computed, the rest is compiled."""
+    jax, jnp = frame.jax.jax, frame.jax.numpy
+    for instruction in instructions:
+        values = [env[i] for i in instruction.inputs]
+        card = instruction.card
+        try:
+            if instruction.host:
+                raise HostNeeded(instruction.host_reason)
+            for position in instruction.derefs:
+                values[position] = frame.read(values[position])
+            arguments = card.group(values, instruction.attrs) if instruction.grouped else values
+            for position in card.static_positions:
+                if frame.is_tracer(arguments[position]):
+                    raise HostNeeded(f"its operand {card.inputs[position].name!r} is not known while compiling")
+            if card.shape_only or (not card.stateful and not instruction.wants_frame
+                                   and not any(frame.is_tracer(v) for v in values) and _is_small(instruction)):
+                if card.shape_only:
+                    arguments = [_stand_in(v) for v in arguments]
+                result = instruction.kernel(np, *arguments)
+            elif instruction.xla is not None:
+                result = (instruction.xla(jax, *arguments, frame=frame) if instruction.xla_wants_frame
+                          else instruction.xla(jax, *arguments))
+            elif instruction.wants_frame:
+                result = instruction.kernel(jnp, *arguments, frame=frame)
+            else:
+                result = instruction.kernel(jnp, *arguments)
+        except HostNeeded as needed:
+            # Seen from the outermost program, it is the operation there that needs the host.
+            needed.instruction = instruction  # type: ignore[attr-defined]
+            raise
+        except frame.jax.needs_value as error:
+            needed = HostNeeded(f"its kernel needs a value: {type(error).__name__}")
+            needed.instruction = instruction  # type: ignore[attr-defined]
+            raise needed from None
+        except OpError as error:
+            raise explain(error, card, values, instruction.op).with_traceback(None) from None
+        except Exception as error:
+            raise explain(error, card, values, instruction.op) from error
+        if instruction.single:
+            env[instruction.output] = result
+        elif result is not None:
+            for slot, value in zip(instruction.outputs, result):
+                env[slot] = value
+
+
+def _is_small(instruction: Instruction) -> bool:
+    for tensor in instruction.op._outputs:
+        size = tensor._shape.num_elements()
+        if size is not None and size > _LARGEST_FOLDED:
+            return False
+    return True
+
+
+def _stand_in(value: Any) -> Any:
+    """An array of the same shape and dtype without memory of its own, for kernels that look at shapes."""
+    if isinstance(value, (list, tuple)):
+        return [_stand_in(v) for v in value]
+    return np.broadcast_to(np.zeros((), value.dtype), value.shape)
+
+
+class TraceFrame:
+    """What kernels ask for while a step is traced: variables are values that pass through the program."""
+
+    tracing = True
+
+    def __init__(self, host: Any, values: dict[int, Any], modules: Any) -> None:
+        self.host = host
+        self.store = host.store
+        self.values = values
+        self.jax = modules
+        self.is_tracer = modules.is_tracer
+
+    def read(self, resource: VariableResource) -> Any:
+        value = self.values.get(id(resource))
+        if value is None:
+            if id(resource) not in self.values:
+                raise HostNeeded(f"it reads {resource.name!r}, which is not known to be a variable of this step")
+            raise uninitialized(resource)
+        return value
+
+    def assign(self, resource: VariableResource, value: Any) -> None:
+        if id(resource) not in self.values:
+            raise HostNeeded(f"it writes {resource.name!r}, which is not known to be a variable of this step")
+        dtype = resource.value_dtype
+        if not self.is_tracer(value):
+            value = self.jax.numpy.asarray(value, dtype.numpy_dtype if dtype is not None else None)
+        self.values[id(resource)] = value
+
+    def hidden(self, op: Any) -> VariableResource:
+        return self.host.hidden(op)
+
+    def run(self, function: GraphFunction, arguments: Sequence[Any]) -> list[Any]:
+        return run_traced(function, arguments, self)
+
+    # ---- control flow
+
+    def branch(self, index: Any, functions: Sequence[GraphFunction], arguments: Sequence[Any]) -> list[Any]:
+        if not self.is_tracer(index):
+            return self.run(functions[int(index)], arguments)
+        written = self._written_by(functions, arguments)
+
+        def call(function: GraphFunction, state: Sequence[Any]) -> Any:
+            inner = self._child(written, state)
+            outputs = inner.run(function, arguments)
+            if any(isinstance(o, Resource) for o in outputs):
+                raise HostNeeded("its branches return resources")
+            return [self._array(o) for o in outputs], [inner.values[id(r)] for r in written]
+
+        state = [self.values[id(r)] for r in written]
+        if any(s is None for s in state):
+            raise HostNeeded("its branches initialize variables")
+        try:
+            outputs, state = self.jax.jax.lax.switch(
+                self.jax.numpy.asarray(index, "int32"),
+                [functools.partial(call, f) for f in functions], [self._array(s) for s in state],
+            )
+        except TypeError as error:
+            raise HostNeeded(f"its branches do not agree in shapes: {str(error)[:200]}") from None
+        for resource, value in zip(written, state):
+            self.values[id(resource)] = value
+        return list(outputs)
+
+    def loop(self, condition: GraphFunction, body: GraphFunction, arguments: Sequence[Any],
+             maximum_iterations: int | None = None) -> list[Any]:
+        fixed = _loop_invariants(body)
+        carried = [i for i, a in enumerate(arguments) if i not in fixed and not isinstance(a, Resource)]
+        written = self._written_by([body], arguments)
+        if self._written_by([condition], arguments):
+            raise HostNeeded("its condition assigns variables")
+        start = [self._array(arguments[i]) for i in carried]
+        state = [self.values[id(r)] for r in written]
+        if any(s is None for s in state):
+            raise HostNeeded("its body initializes variables")
+        state = [self._array(s) for s in state]
+
+        def rebuild(values: Sequence[Any]) -> list[Any]:
+            full = list(arguments)
+            for position, value in zip(carried, values):
+                full[position] = value
+            return full
+
+        def holds(carry: Any) -> Any:
+            count, values, variables = carry
+            inner = self._child(written, variables)
+            result = self.jax.numpy.reshape(self._array(inner.run(condition, rebuild(values))[0]), ())
+            if maximum_iterations is not None:
+                result = self.jax.numpy.logical_and(result, count < maximum_iterations)
+            return result
+
+        def step(carry: Any) -> Any:
+            count, values, variables = carry
+            inner = self._child(written, variables)
+            outputs = inner.run(body, rebuild(values))
+            return count + 1, [self._array(outputs[i]) for i in carried], [inner.values[id(r)] for r in written]
+
+        count = self.jax.numpy.asarray(0, "int64")
+        try:
+            _, values, state = self.jax.jax.lax.while_loop(holds, step, (count, start, state))
+        except TypeError as error:
+            raise HostNeeded(f"a loop variable changes its shape: {str(error)[:200]}") from None
+        for resource, value in zip(written, state):
+            self.values[id(resource)] = value
+        return rebuild(values)
+
+    def _array(self, value: Any) -> Any:
+        if self.is_tracer(value):
+            return value
+        if value is None:
+            raise HostNeeded("a value is missing")
+        return self.jax.numpy.asarray(value, getattr(value, "dtype", None))
+
+    def _child(self, written: Sequence[VariableResource], state: Sequence[Any]) -> TraceFrame:
+        values = dict(self.values)
+        for resource, value in zip(written, state):
+            values[id(resource)] = value
+        return TraceFrame(self.host, values, self.jax)
+
+    def _written_by(self, functions: Sequence[GraphFunction], arguments: Sequence[Any]) -> list[VariableResource]:
+        touched: dict[int, list[Any]] = {}
+        for function in functions:
+            program = program_of(function)
+            offset = len(arguments) - len(program.input_slots)
+            inner = {
+                slot: arguments[offset + n] for n, slot in enumerate(program.input_slots)
+                if isinstance(arguments[offset + n], Resource)
+            }
+            _touch(program.instructions, inner, self.host, touched)
+        written = [r for r, w in touched.values() if w and isinstance(r, VariableResource)]
+        if any(id(r) not in self.values for r in written):
+            raise HostNeeded("it writes a resource that is no variable of this step")
+        return written
+
+
+def _loop_invariants(body: GraphFunction) -> set[int]:
+    """Positions that the body returns as it received them."""
+    fixed = set()
+    for position, (given, returned) in enumerate(zip(body.inputs, body.outputs)):
+        while returned is not given and returned._op.type == "Identity":
+            returned = returned._op._inputs[0]
+        if returned is given:
+            fixed.add(position)
+    return fixed
+
+
+def run_traced(function: GraphFunction, arguments: Sequence[Any], frame: TraceFrame) -> list[Any]:
+    """The outputs of a function whose arguments are tracers or known values."""
+    program = program_of(function)
+    env = program.template.copy()
+    for slot, value in zip(program.input_slots, arguments):
+        env[slot] = value
+    trace(program.instructions, env, frame)
+    results = [env[s] for s in program.output_slots]
+    for position in program.output_reads:
+        if isinstance(results[position], Resource):
+            results[position] = frame.read(results[position])
+    return results

@@ -1,0 +1,67 @@
+"""Devices: the CPU, and what jax finds besides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from everflow._src.framework.registry import Card
+from everflow._src.framework.tensor import DeviceTensor, EagerTensor, install_device_copier
+from everflow._src.runtime.failures import explain
+from everflow._src.runtime.jax_backend import jax_modules
+
+
+def accelerators() -> list[Any]:
+    """The jax devices that are no CPU."""
+    jax = jax_modules().jax
+    return [d for d in jax.devices() if d.platform != "cpu"]
+
+
+def has_accelerator() -> bool:
+    """True when jax finds a device besides the CPU."""
+    return bool(accelerators())
+
+
+def run_on_accelerator(card: Card, flat: list[Any], attrs: dict[str, Any], name: str | None) -> Any:
+    """Computes one eager operation where its operands lie."""
+    from everflow._src.runtime.compiler import TraceFrame
+    from everflow._src.runtime.frames import HOST_FRAME, EagerOp
+
+    modules = jax_modules()
+    xla = card.xla is not None
+    kernel = card.bind(attrs, EagerOp(card, attrs), xla=xla)
+    wants = card.xla_wants if xla else card.kernel_wants
+    first = modules.jax if xla else modules.numpy
+    static = card.static_positions
+    values = [t._array if i in static or card.shape_only else t._value for i, t in enumerate(flat)]
+    arguments = card.group(values, attrs)
+    try:
+        with modules.x64():
+            if "frame" in wants:
+                return kernel(first, *arguments, frame=TraceFrame(HOST_FRAME, {}, modules))
+            return kernel(first, *arguments)
+    except Exception as error:
+        raise explain(error, card, values, None, name).with_traceback(None) from None
+
+
+def copy_to_device(tensor: EagerTensor, device: str) -> EagerTensor:
+    """A copy of `tensor` on `device`, such as "/gpu:0".
+
+    Raises:
+      RuntimeError: there is no such device.
+    """
+    wanted = device.upper()
+    index = int(device.rpartition(":")[2]) if device.rpartition(":")[2].isdigit() else 0
+    if "CPU" in wanted:
+        return EagerTensor(tensor._array)
+    found = accelerators()
+    if index >= len(found):
+        raise RuntimeError(
+            f"Error copying tensor to device: {device}. jax finds {len(found)} device(s) besides the CPU; "
+            "`everflow doctor` says what is installed"
+        )
+    modules = jax_modules()
+    with modules.x64():
+        return DeviceTensor(modules.jax.device_put(tensor._value, found[index]))
+
+
+install_device_copier(copy_to_device)

@@ -1,0 +1,111 @@
+"""Frames of execution: what a kernel may ask for besides its inputs.
+
+A kernel that names `frame` among its keyword-only parameters can read and assign resources, find the hidden
+state of its operation, and run functions.  `HostFrame` does so at once; the frame of a compiling step
+(runtime/compiler) does so with tracers.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from everflow._src.framework.func_graph import GraphFunction
+from everflow._src.framework.registry import Card
+from everflow._src.runtime.resources import EAGER_STORE, Store, VariableResource
+
+_program_factory: Callable[[GraphFunction], Any] | None = None
+
+
+def install_program_factory(factory: Callable[[GraphFunction], Any]) -> None:
+    """Programs run in frames and frames run programs: runtime/program introduces itself here."""
+    global _program_factory
+    _program_factory = factory
+
+
+def program_of(function: GraphFunction) -> Any:
+    """The program of a function, built when it first runs."""
+    if function.program is None:
+        function.program = _program_factory(function)  # type: ignore[misc]
+    return function.program
+
+
+class EagerOp:
+    """Stands for the operation in an eager call, for kernels that ask which operation they serve."""
+
+    __slots__ = ("card", "type", "_attrs", "name")
+
+    def __init__(self, card: Card, attrs: dict[str, Any]) -> None:
+        self.card = card
+        self.type = card.name
+        self._attrs = attrs
+        self.name = ""
+
+
+class HostFrame:
+    """Executes at once, on the resources of one store."""
+
+    tracing = False
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._hidden: weakref.WeakKeyDictionary[Any, VariableResource] = weakref.WeakKeyDictionary()
+        self._hidden_eager: dict[Any, VariableResource] = {}
+
+    # ---- state
+
+    def read(self, resource: VariableResource) -> Any:
+        """The value of a variable, as NumPy has it."""
+        value = resource.read()
+        return value if isinstance(value, (np.ndarray, np.generic)) else np.asarray(value)
+
+    def assign(self, resource: VariableResource, value: Any) -> None:
+        """Gives a variable a value."""
+        resource.assign(value)
+
+    def hidden(self, op: Any) -> VariableResource:
+        """The hidden variable of an operation, such as the counter of a random one."""
+        if isinstance(op, EagerOp):
+            # Eager calls with the same seeds continue one sequence, as TensorFlow's cached kernels do.
+            key = (op.type, op._attrs.get("seed"), op._attrs.get("seed2"), op._attrs.get("dtype"))
+            found = self._hidden_eager.get(key)
+            if found is None:
+                found = self._hidden_eager[key] = VariableResource(op.card.own_state(op), name=op.type)
+            return found
+        found = self._hidden.get(op)
+        if found is None:
+            found = self._hidden[op] = VariableResource(op.card.own_state(op), name=op.name)
+        return found
+
+    def forget_hidden(self) -> None:
+        """Starts all sequences of eager random operations anew."""
+        self._hidden_eager.clear()
+
+    # ---- functions
+
+    def run(self, function: GraphFunction, arguments: Sequence[Any]) -> list[Any]:
+        """The outputs of a function."""
+        return program_of(function).execute(arguments, self)
+
+    def branch(self, index: Any, functions: Sequence[GraphFunction], arguments: Sequence[Any]) -> list[Any]:
+        """The outputs of the function at `index`."""
+        return self.run(functions[int(index)], arguments)
+
+    def loop(self, condition: GraphFunction, body: GraphFunction, arguments: Sequence[Any],
+             maximum_iterations: int | None = None) -> list[Any]:
+        """Runs `body` on its own outputs as long as `condition` holds of them."""
+        state = list(arguments)
+        condition_program, body_program = program_of(condition), program_of(body)
+        count = 0
+        while maximum_iterations is None or count < maximum_iterations:
+            if not bool(np.asarray(condition_program.execute(state, self)[0])):
+                break
+            state = body_program.execute(state, self)
+            count += 1
+        return state
+
+
+HOST_FRAME = HostFrame(EAGER_STORE)

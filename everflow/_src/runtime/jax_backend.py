@@ -1,0 +1,62 @@
+"""jax, loaded when something first compiles, with the few settings everflow needs.
+
+64-bit types are switched on around everflow's own calls only, so that a user's jax code in the same process
+keeps its settings.  A GPU's memory is taken as it is needed.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+_modules: Any = None
+_lock = threading.Lock()
+
+
+def jax_modules() -> Any:
+    """The jax modules and classes that compiling needs."""
+    global _modules
+    if _modules is None:
+        with _lock:
+            if _modules is None:
+                _modules = _load()
+    return _modules
+
+
+def jax_is_loaded() -> bool:
+    """True once something was compiled."""
+    return _modules is not None
+
+
+def _load() -> Any:
+    # TensorFlow and jax both used to take all of a GPU's memory at once; everflow does not.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    import jax
+    import jax.numpy as jnp
+
+    x64 = getattr(jax, "enable_x64", None)
+    if x64 is None or not callable(x64):
+        from jax.experimental import enable_x64 as x64
+    tracer = jax.core.Tracer
+    needs_value = (
+        jax.errors.ConcretizationTypeError,
+        jax.errors.TracerArrayConversionError,
+        jax.errors.TracerIntegerConversionError,
+        jax.errors.TracerBoolConversionError,
+        jax.errors.NonConcreteBooleanIndexError,
+    )
+
+    def copy(value: Any) -> Any:
+        """A copy that a compiled step may overwrite."""
+        return jnp.array(value, copy=True)
+
+    def own_copy(value: Any) -> Any:
+        """Inside of a traced function: a result with memory of its own."""
+        return jnp.array(value, copy=True)
+
+    return SimpleNamespace(
+        jax=jax, numpy=jnp, jit=jax.jit, x64=lambda: x64(True), needs_value=needs_value, copy=copy,
+        own_copy=own_copy, is_tracer=lambda v: isinstance(v, tracer),
+    )

@@ -1,0 +1,377 @@
+"""Programs: a graph, or the part of it that some fetches need, as a list of instructions.
+
+One loop runs them (`interpret`).  With numbers it computes; a compiled step (runtime/compiler) runs the same
+instructions once with tracers.  `execute` chooses the tier: NumPy at first, compiled once the program proves
+hot.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from everflow._src.framework import dtypes
+from everflow._src.framework.errors import InvalidArgumentError
+from everflow._src.framework.func_graph import GraphFunction
+from everflow._src.framework.operation import Operation
+from everflow._src.framework.tensor import SymbolicTensor
+from everflow._src.runtime.failures import explain
+from everflow._src.runtime.frames import install_program_factory
+from everflow._src.runtime.quiet import be_loud, be_quiet
+
+# A NumPy run above this many seconds makes a program worth compiling when it runs again.
+_HOT_RUN = 150e-6
+# Programs that take less than this per run gain nothing from a compiled call, which costs about as much.
+_TINY_RUN = 25e-6
+# Total seconds in NumPy after which even a program of short runs is compiled.
+_HOT_TOTAL = 0.1
+# Shapes that come rarely, like a last small batch, stay on NumPy until they have come this often.
+_RARE_RUNS = 3
+
+
+class Instruction:
+    """One operation of a program, with its kernel bound and its operands as slots of the environment."""
+
+    __slots__ = ("op", "card", "attrs", "kernel", "wants_frame", "inputs", "outputs", "single", "output",
+                 "grouped", "derefs", "host", "host_reason", "frees", "xla", "xla_wants_frame", "functions")
+
+    def __init__(self, op: Operation, slot_of: dict[int, int]) -> None:
+        card = op.card
+        self.op = op
+        self.card = card
+        self.attrs = op._attrs
+        self.inputs = tuple(slot_of[id(t)] for t in op._inputs)
+        self.outputs = tuple(slot_of[id(t)] for t in op._outputs)
+        self.single = card.single_output and len(self.outputs) == 1
+        self.output = self.outputs[0] if self.outputs else -1
+        self.grouped = card.has_list_inputs
+        self.frees: tuple[int, ...] = ()
+        self.kernel = card.bind(self.attrs, op)
+        self.wants_frame = "frame" in card.kernel_wants
+        self.xla = card.bind(self.attrs, op, xla=True) if card.xla is not None else None
+        self.xla_wants_frame = "frame" in card.xla_wants
+        self.functions = tuple(_functions_in(self.attrs))
+        self.derefs = _positions_to_read(op)
+        self.host = card.host
+        self.host_reason = f"{card.name} runs on the host" if card.host else ""
+        for tensor in (*op._inputs, *op._outputs):
+            if tensor._dtype.base_dtype in (dtypes.string, dtypes.variant):
+                self.host, self.host_reason = True, f"{tensor._dtype.name} values stay on the host"
+
+    def arguments(self, env: list[Any], frame: Any) -> list[Any]:
+        """The operands, with 1.x variables read where their value is wanted."""
+        values = [env[i] for i in self.inputs]
+        for position in self.derefs:
+            values[position] = frame.read(values[position])
+        return values
+
+    def __repr__(self) -> str:
+        return f"<{self.card.name} {self.op.name!r}: {self.inputs} -> {self.outputs}>"
+
+
+def _functions_in(attrs: dict[str, Any]) -> Iterable[GraphFunction]:
+    for value in attrs.values():
+        if isinstance(value, GraphFunction):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from (v for v in value if isinstance(v, GraphFunction))
+
+
+def _positions_to_read(op: Operation) -> tuple[int, ...]:
+    if not any(t._dtype._is_ref_dtype for t in op._inputs):
+        return ()
+    positions = []
+    flags: list[bool] = []
+    for argument in op.card.inputs:
+        count = op.card.list_length(argument, op._attrs) if argument.is_list else 1
+        flags.extend([argument.is_ref] * count)
+    for position, tensor in enumerate(op._inputs):
+        if tensor._dtype._is_ref_dtype and not (position < len(flags) and flags[position]):
+            positions.append(position)
+    return tuple(positions)
+
+
+def prune(outputs: Iterable[SymbolicTensor], targets: Iterable[Operation], fed: set[int]) -> list[Operation]:
+    """The operations that the outputs and targets need, in an order in which they can run.
+
+    Operations run in the order they were made, as far as their inputs allow: this is what makes reads and
+    writes of variables come in program order.
+    """
+    needed: dict[int, Operation] = {}
+    stack = [t._op for t in outputs if id(t) not in fed]
+    stack.extend(targets)
+    while stack:
+        op = stack.pop()
+        if id(op) in needed:
+            continue
+        needed[id(op)] = op
+        if op._outputs and all(id(t) in fed for t in op._outputs):
+            continue  # replaced by what is fed: what it would have needed does not run
+        stack.extend(t._op for t in op._inputs if id(t) not in fed)
+        stack.extend(op._control_inputs)
+    return _sort(needed, fed)
+
+
+def _sort(needed: dict[int, Operation], fed: set[int]) -> list[Operation]:
+    ordered = sorted(needed.values(), key=lambda op: op._id)
+    done: set[int] = set()
+    for op in ordered:
+        if any(id(p) in needed and id(p) not in done for p in _producers(op, fed)):
+            break
+        done.add(id(op))
+    else:
+        return ordered
+    # Inputs were rewired after the fact: sort properly, earliest made first among those that are ready.
+    waiting = {id(op): {id(p) for p in _producers(op, fed) if id(p) in needed} for op in ordered}
+    users: dict[int, list[Operation]] = {}
+    for op in ordered:
+        for producer in waiting[id(op)]:
+            users.setdefault(producer, []).append(op)
+    ready = [(op._id, id(op)) for op in ordered if not waiting[id(op)]]
+    heapq.heapify(ready)
+    result = []
+    while ready:
+        _, key = heapq.heappop(ready)
+        result.append(needed[key])
+        for user in users.get(key, ()):
+            waiting[id(user)].discard(key)
+            if not waiting[id(user)]:
+                heapq.heappush(ready, (user._id, id(user)))
+    if len(result) != len(ordered):
+        stuck = next(op for op in ordered if waiting[id(op)])
+        raise InvalidArgumentError(None, stuck, f"The graph has a cycle through operation {stuck.name!r}")
+    return result
+
+
+def _producers(op: Operation, fed: set[int]) -> list[Operation]:
+    return [*(t._op for t in op._inputs if id(t) not in fed), *op._control_inputs]
+
+
+class TierRecord:
+    """What is known of running a program with one set of input shapes."""
+
+    __slots__ = ("runs", "seconds", "compiled", "settled", "compiled_runs", "compiled_seconds")
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.seconds = 0.0
+        self.compiled = False
+        self.settled = False
+        self.compiled_runs = 0
+        self.compiled_seconds = 0.0
+
+
+class Program:
+    """Instructions, and what is needed to run them in either tier.
+
+    Args:
+      inputs: tensors whose values `execute` receives, in order.
+      outputs: tensors whose values it returns.
+      targets: operations to run for their effects.
+      graph_effects: a graph all of whose stateful operations run, needed or not (function bodies).
+      compile_now: True compiles at the first run, False never, None when hot.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[SymbolicTensor],
+        outputs: Sequence[SymbolicTensor],
+        targets: Sequence[Operation] = (),
+        graph_effects: Any = None,
+        compile_now: bool | None = None,
+    ) -> None:
+        self.compile_now = compile_now
+        fed = {id(t) for t in inputs}
+        targets = list(targets)
+        if graph_effects is not None:
+            targets.extend(op for op in graph_effects._operations if op.card.stateful and not op.card.reads_only)
+        self.operations = prune(outputs, targets, fed)
+        self.slot_of: dict[int, int] = {}
+        for tensor in inputs:
+            self.slot_of.setdefault(id(tensor), len(self.slot_of))
+        self.input_slots = [self.slot_of[id(t)] for t in inputs]
+        self.template: list[Any] = [None] * len(self.slot_of)
+        self.instructions: list[Instruction] = []
+        self.constants: set[int] = set()
+        for op in self.operations:
+            for tensor in op._outputs:
+                if id(tensor) not in self.slot_of:
+                    self.slot_of[id(tensor)] = len(self.template)
+                    self.template.append(None)
+            if op._outputs and all(id(t) in fed for t in op._outputs):
+                continue
+            if op.type == "Const":
+                slot = self.slot_of[id(op._outputs[0])]
+                self.template[slot] = op._attrs["value"]
+                self.constants.add(slot)
+                continue
+            if op.type == "NoOp":
+                continue
+            self.instructions.append(Instruction(op, self.slot_of))
+        self.outputs = list(outputs)
+        self.output_slots = [self.slot_of[id(t)] for t in outputs]
+        self.output_reads = tuple(i for i, t in enumerate(outputs) if t._dtype._is_ref_dtype)
+        self._free_early()
+        self.holds_loop = any(i.card.name in ("While", "StatelessWhile") for i in self.instructions)
+        self.dynamic = not all(t._shape.is_fully_defined() for t in inputs)
+        self.records: dict[Any, TierRecord] = {}
+        self.steps: list[Any] | None = None
+        self.lock = threading.RLock()
+        self.compilable = any(not i.host for i in self.instructions)
+        # The tensors are known by identity only while they live.
+        self._keep = (list(inputs), targets)
+
+    def _free_early(self) -> None:
+        """Marks where each value is used for the last time, so that memory peaks no higher than it must."""
+        kept = set(self.output_slots) | set(self.input_slots) | self.constants
+        seen: set[int] = set()
+        for instruction in reversed(self.instructions):
+            slots = set(instruction.inputs) | set(instruction.outputs)
+            instruction.frees = tuple(s for s in slots if s not in seen and s not in kept)
+            seen |= slots
+
+    # ---- running
+
+    def execute(self, arguments: Sequence[Any], frame: Any) -> list[Any]:
+        """Runs the program; `arguments` and the result are NumPy or jax arrays, or resources."""
+        if self.dynamic:
+            key = tuple([getattr(a, "shape", None) for a in arguments])
+        else:
+            key = None
+        record = self.records.get(key)
+        if record is None:
+            record = self.records[key] = TierRecord()
+        if record.compiled:
+            return self._execute_compiled(arguments, frame, record)
+        if self._is_hot(record):
+            record.compiled = True
+            return self._execute_compiled(arguments, frame, record)
+        started = time.perf_counter()
+        result = self._execute_numpy(arguments, frame)
+        record.seconds += time.perf_counter() - started
+        record.runs += 1
+        return result
+
+    def _is_hot(self, record: TierRecord) -> bool:
+        if not self.compilable or self.compile_now is False:
+            return False
+        if self.compile_now:
+            return True
+        if record.settled or record.runs == 0:
+            return False
+        if len(self.records) > 1 and record.runs < _RARE_RUNS:
+            return False
+        average = record.seconds / record.runs
+        if average < _TINY_RUN:
+            return False
+        return average > _HOT_RUN or self.holds_loop or record.seconds > _HOT_TOTAL
+
+    def _environment(self, arguments: Sequence[Any]) -> list[Any]:
+        env = self.template.copy()
+        for slot, value in zip(self.input_slots, arguments):
+            env[slot] = value
+        return env
+
+    def _results(self, env: list[Any], frame: Any) -> list[Any]:
+        results = [env[s] for s in self.output_slots]
+        for position in self.output_reads:
+            if hasattr(results[position], "assign"):
+                results[position] = frame.read(results[position])
+        return results
+
+    def _execute_numpy(self, arguments: Sequence[Any], frame: Any) -> list[Any]:
+        env = self._environment([_on_host(a) for a in arguments])
+        token = be_quiet()
+        try:
+            interpret(self.instructions, env, frame)
+            return self._results(env, frame)
+        finally:
+            be_loud(token)
+
+    def _execute_compiled(self, arguments: Sequence[Any], frame: Any, record: TierRecord) -> list[Any]:
+        env = self._environment(arguments)
+        steps = self.steps
+        if steps is None:
+            from everflow._src.runtime.compiler import cut
+
+            with self.lock:
+                if self.steps is None:
+                    self.steps = cut(self, self.instructions)
+                steps = self.steps
+        if not record.settled:
+            started = time.perf_counter()
+        index = 0
+        while index < len(steps):
+            replacement = steps[index].run(env, frame)
+            if replacement is not None:
+                # Compiling found an operation that needs the host: the step was cut again.
+                with self.lock:
+                    current = list(self.steps)  # type: ignore[arg-type]
+                    if steps[index] in current:
+                        position = current.index(steps[index])
+                        current[position:position + 1] = replacement
+                        self.steps = current
+                steps = [*steps[:index], *replacement, *steps[index + 1:]]
+                continue
+            index += 1
+        if not record.settled:
+            self._compare(record, time.perf_counter() - started)
+        return self._results(env, frame)
+
+    def _compare(self, record: TierRecord, seconds: float) -> None:
+        """After some compiled runs: keeps the tier that was faster."""
+        record.compiled_runs += 1
+        if record.compiled_runs <= 3:  # compiling, and warming up
+            return
+        record.compiled_seconds += seconds
+        if record.compiled_runs < 13:
+            return
+        record.settled = True
+        if record.runs and self.compile_now is None and not self.holds_loop:
+            if record.compiled_seconds / 10 > 1.5 * record.seconds / record.runs:
+                record.compiled = False
+
+
+def _on_host(value: Any) -> Any:
+    """A value as the NumPy tier takes it."""
+    if hasattr(value, "addressable_data"):
+        return np.asarray(value)
+    return value
+
+
+def interpret(instructions: Sequence[Instruction], env: list[Any], frame: Any) -> None:
+    """The loop: runs the instructions on the values in `env`, with NumPy."""
+    for instruction in instructions:
+        values = [env[i] for i in instruction.inputs]
+        try:
+            if instruction.derefs:
+                for position in instruction.derefs:
+                    values[position] = frame.read(values[position])
+            arguments = instruction.card.group(values, instruction.attrs) if instruction.grouped else values
+            if instruction.wants_frame:
+                result = instruction.kernel(np, *arguments, frame=frame)
+            else:
+                result = instruction.kernel(np, *arguments)
+        except Exception as error:
+            raise explain(error, instruction.card, values, instruction.op).with_traceback(None) from None
+        if instruction.single:
+            env[instruction.output] = result
+        elif result is not None:
+            for slot, value in zip(instruction.outputs, result):
+                env[slot] = value
+        for slot in instruction.frees:
+            env[slot] = None
+
+
+def program_of_function(function: GraphFunction) -> Program:
+    """The program of a function body: all of its effects happen, in the order they were written."""
+    return Program(function.inputs, function.outputs, (), function.graph,
+                   function.extra.get("compile_now"))
+
+
+install_program_factory(program_of_function)
