@@ -40,7 +40,7 @@ def session(graph):
 
 @pytest.fixture
 def run_script(tmp_path):
-    """Runs a program in a process of its own, where it may switch global behaviour; returns what it prints."""
+    """Runs a program in its own process, where it may switch global behaviour; returns what it prints."""
 
     def run(source):
         path = tmp_path / "script.py"

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 A = np.array([[1.0, -2.0, 3.5], [4.0, 0.5, -6.0]], np.float32)
 B = np.array([[2.0, 3.0, -1.5], [0.25, 8.0, 2.0]], np.float32)
-I = np.array([7, -7, 5, 0], np.int32)  # noqa: E741
+I = np.array([7, -7, 5, 0], np.int32)
 J = np.array([2, 2, -3, 4], np.int32)
 
 

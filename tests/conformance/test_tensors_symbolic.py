@@ -67,7 +67,7 @@ def test_reflected_operators(session):
 
 def test_equality_in_a_graph_is_identity(graph):
     x, y = tf.constant(1.0), tf.constant(1.0)
-    assert (x == y) is False and (x == x) is True  # noqa: PLR0124
+    assert (x == y) is False and (x == x) is True
     assert (x != y) is True
     assert (x == None) is False  # noqa: E711
     assert {x: "x", y: "y"}[y] == "y" and x in [y, x]
