@@ -97,7 +97,7 @@ def main() -> None:
                 worker = Worker(framework)
             reply = getattr(worker, action)(**request)
         # Whatever a framework raises belongs into the table, and the other rows are still wanted.
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             reply = {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
         replies.write(json.dumps(reply) + "\n")
         replies.flush()
