@@ -492,7 +492,7 @@ def test_symbolic_values_in_python_conditions():
 
     @tf.function(autograph=False)
     def iterate(x):
-        return [y for y in x]
+        return [2 * y for y in x]
 
     @tf.function(autograph=False)
     def number(x):

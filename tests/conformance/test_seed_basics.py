@@ -45,7 +45,7 @@ def test_run_and_eval_give_the_same(graph):
     [
         (lambda: tf.zeros([2, 3]), [2, 3], tf.float32, lambda v: (v == 0).all()),
         (lambda: tf.ones([2, 3], tf.int32), [2, 3], tf.int32, lambda v: (v == 1).all()),
-        (lambda: v1.random_normal([99], mean=1.0, stddev=0.5), [99], tf.float32, lambda v: 0.8 < v.mean() < 1.2),
+        (lambda: v1.random_normal([99], 1.0, 0.5), [99], tf.float32, lambda v: 0.8 < v.mean() < 1.2),
         (lambda: v1.truncated_normal([500], stddev=0.1), [500], tf.float32, lambda v: np.abs(v).max() <= 0.2),
         (lambda: v1.random_uniform([50], -1.0, 1.0), [50], tf.float32, lambda v: (np.abs(v) <= 1.0).all()),
         (lambda: v1.random_gamma([50], 2.0), [50], tf.float32, lambda v: (v > 0).all()),

@@ -207,6 +207,7 @@ def check_gradient(
     *,
     indices=None,
     order=1,
+    step=1e-5,
     rtol=1e-5,
     atol=1e-6,
     ways=WAYS,
@@ -226,7 +227,7 @@ def check_gradient(
         assert arguments[i].dtype == np.float64
     for _ in range(order - 1):
         function = tape_gradient(function, indices)
-    expected = numeric_gradient(function, arguments, indices)
+    expected = numeric_gradient(function, arguments, indices, step)
     for way in ways:
         make = symbolic_gradient if way == "session" else tape_gradient
         actual = run(way, make(function, indices), arguments, session_shapes, function_shapes)

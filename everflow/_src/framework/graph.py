@@ -10,7 +10,7 @@ from typing import Any
 
 from everflow._src.framework import context
 from everflow._src.framework.context import LOCAL
-from everflow._src.framework.device_scopes import canonical_device, device_from_scope
+from everflow._src.framework.device import canonical_device, device_from_scope
 from everflow._src.framework.export import export
 from everflow._src.framework.operation import Operation
 from everflow._src.framework.registry import CARDS, Card

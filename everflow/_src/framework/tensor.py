@@ -6,6 +6,7 @@ Operators and most methods are written once for both and installed by `ops/` whe
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -109,7 +110,7 @@ def numpy_shape_of(value: Any) -> tuple[int, ...]:
 class EagerTensor(Tensor):
     """A tensor with a value: a NumPy array or scalar, or an opaque resource."""
 
-    __slots__ = ("_value", "__dict__", "__weakref__")
+    __slots__ = ("_value", "_id", "__dict__", "__weakref__")
 
     def __init__(self, value: Any) -> None:
         self._value = value
@@ -335,8 +336,8 @@ def install_device_copier(function: Callable[[EagerTensor, str], EagerTensor]) -
 class SymbolicTensor(Tensor):
     """An output of an operation in a graph: a name for a value that exists only while a program runs."""
 
-    __slots__ = ("_op", "_value_index", "_dtype", "_shape", "_consumers", "_constant", "_name", "__dict__",
-                 "__weakref__")
+    __slots__ = ("_op", "_value_index", "_dtype", "_shape", "_consumers", "_constant", "_id",
+                 "__dict__", "__weakref__")
 
     def __init__(self, op: Any, value_index: int, dtype: DType) -> None:
         self._op = op
@@ -459,6 +460,21 @@ class SymbolicTensor(Tensor):
 
     def __repr__(self) -> str:
         return f"<tf.Tensor '{self.name}' shape={self._shape} dtype={self._dtype.name}>"
+
+
+_identities = itertools.count()
+
+
+def identity_of(tensor: Any) -> int:
+    """A number that no other tensor of this process ever has; recorders know tensors by it.
+
+    `id()` would not do: a recorder does not keep every tensor alive, and addresses are used again.
+    """
+    try:
+        return tensor._id
+    except AttributeError:
+        number = tensor._id = next(_identities)
+        return number
 
 
 class _Unknown:

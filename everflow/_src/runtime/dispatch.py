@@ -15,7 +15,7 @@ import numpy as np
 
 from everflow._src.framework.context import LOCAL, STATE, current_graph
 from everflow._src.framework.conversion import convert
-from everflow._src.framework.device_scopes import device_from_scope
+from everflow._src.framework.device import device_from_scope
 from everflow._src.framework.dtypes import DType, as_dtype
 from everflow._src.framework.errors import InvalidArgumentError
 from everflow._src.framework.registry import REQUIRED, Argument, Card
