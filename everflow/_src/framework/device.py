@@ -120,16 +120,9 @@ class DeviceSpecV2:
         return type(self)(*self._merged_parts(dev))
 
     def replace(self, **kwargs):
-        """Returns a DeviceSpec with some parts replaced, given by the names of the constructor's arguments."""
-        parts = dict(
-            job=self._job,
-            replica=self._replica,
-            task=self._task,
-            device_type=self._device_type,
-            device_index=self._device_index,
-        )
-        parts.update(kwargs)
-        return type(self)(**parts)
+        """Returns a DeviceSpec with some parts replaced: arguments as those of the constructor."""
+        names = ("job", "replica", "task", "device_type", "device_index")
+        return type(self)(**{**dict(zip(names, self._parts())), **kwargs})
 
     def to_string(self):
         """Returns the canonical device name."""

@@ -153,6 +153,24 @@ class DType(TraceType):
         """Returns the type itself, which holds no tensors."""
         return self
 
+    def experimental_as_proto(self):
+        """Returns the type as a SerializedDType."""
+        from tensorboard.compat.proto import types_pb2
+
+        return types_pb2.SerializedDType(datatype=self._type_enum)
+
+    @classmethod
+    def experimental_type_proto(cls):
+        """Returns the protobuf class of `experimental_as_proto`."""
+        from tensorboard.compat.proto import types_pb2
+
+        return types_pb2.SerializedDType
+
+    @classmethod
+    def experimental_from_proto(cls, proto):
+        """Returns the type that a SerializedDType names."""
+        return cls(proto.datatype)
+
     def __eq__(self, other):
         if self is other:
             return True

@@ -18,7 +18,7 @@ class:
 
 import collections.abc
 
-from everflow._src.framework.export import export
+from everflow._src.framework.export import export, export_constant
 
 
 class _Kind:
@@ -283,7 +283,7 @@ def _shown(x):
     return f"{text if len(text) <= 200 else text[:200] + '...'} (type {type(x).__name__})"
 
 
-@export("nest.is_nested")
+@export("nest.is_nested", v1=["nest.is_nested", "contrib.framework.nest.is_nested"])
 def is_nested(seq):
     """Returns True if `seq` is a list, tuple, dict or another nested structure, even an empty one.
 
@@ -296,6 +296,7 @@ def is_nested(seq):
 
 # Its name in 1.x.
 is_sequence = is_nested
+export_constant(__name__, "is_sequence", v1=["contrib.framework.nest.is_sequence"])
 
 
 def is_nested_or_composite(seq):
@@ -328,7 +329,7 @@ def same_namedtuples(nest1, nest2):
     return type(nest1).__name__ == type(nest2).__name__ and nest1._fields == nest2._fields
 
 
-@export("nest.flatten")
+@export("nest.flatten", v1=["nest.flatten", "contrib.framework.nest.flatten"])
 def flatten(structure, expand_composites=False):
     """Returns the leaves of `structure` as a list, depth first; mappings in the order of their sorted keys.
 
@@ -349,7 +350,7 @@ def flatten(structure, expand_composites=False):
     return leaves
 
 
-@export("nest.pack_sequence_as")
+@export("nest.pack_sequence_as", v1=["nest.pack_sequence_as", "contrib.framework.nest.pack_sequence_as"])
 def pack_sequence_as(structure, flat_sequence, expand_composites=False):
     """Returns a structure like `structure` whose leaves are the items of `flat_sequence`.
 
@@ -429,7 +430,7 @@ def _difference(first, second, check_types, kinds):
     return None
 
 
-@export("nest.assert_same_structure")
+@export("nest.assert_same_structure", v1=["nest.assert_same_structure", "contrib.framework.nest.assert_same_structure"])
 def assert_same_structure(nest1, nest2, check_types=True, expand_composites=False):
     """Raises an error unless two structures are nested alike; their leaves do not matter.
 
@@ -461,7 +462,7 @@ def _options(kwargs):
     return kwargs.pop("check_types", True), kwargs.pop("expand_composites", False)
 
 
-@export("nest.map_structure")
+@export("nest.map_structure", v1=["nest.map_structure", "contrib.framework.nest.map_structure"])
 def map_structure(func, *structure, **kwargs):
     """Returns a structure like the first one, whose leaves are `func` of the leaves of all structures.
 
@@ -505,6 +506,7 @@ def map_structure(func, *structure, **kwargs):
 # Structures that go deeper than another, the shallow one.
 
 
+@export(v1=["contrib.framework.nest.assert_shallow_structure"])
 def assert_shallow_structure(shallow_tree, input_tree, check_types=True, expand_composites=False):
     """Raises an error unless `input_tree` is nested at least as deeply as `shallow_tree`, and alike so far.
 
@@ -576,6 +578,7 @@ def _walk_up_to(shallow, deeps, check_types, kinds, path):
         yield from _walk_up_to(part, row, check_types, kinds, (*path, keys[position]))
 
 
+@export(v1=["contrib.framework.nest.flatten_up_to"])
 def flatten_up_to(shallow_tree, input_tree, check_types=True, expand_composites=False):
     """Returns the parts of `input_tree` that stand where `shallow_tree` has leaves, as a list.
 
@@ -597,6 +600,7 @@ def flatten_with_tuple_paths_up_to(shallow_tree, input_tree, check_types=True, e
     return [(path, parts[0]) for path, parts in walk]
 
 
+@export(v1=["contrib.framework.nest.map_structure_up_to"])
 def map_structure_up_to(shallow_tree, func, *inputs, **kwargs):
     """Returns a structure like `shallow_tree`, whose leaves are `func` of the parts of all `inputs` there.
 
@@ -627,6 +631,7 @@ def map_structure_with_tuple_paths_up_to(shallow_tree, func, *inputs, **kwargs):
     return _pack(shallow_tree, iter(leaves).__next__, kinds)
 
 
+@export(v1=["contrib.framework.nest.get_traverse_shallow_structure"])
 def get_traverse_shallow_structure(traverse_fn, structure, expand_composites=False):
     """Returns a shallow structure of bools: True at the leaves of `structure` that were reached.
 
@@ -674,6 +679,7 @@ def _walk(structure, kinds, path):
         yield from _walk(part, kinds, (*path, key))
 
 
+@export(v1=["contrib.framework.nest.yield_flat_paths"])
 def yield_flat_paths(nest, expand_composites=False):
     """Yields the path of each leaf: a tuple of dict keys, field names and indices."""
     for path, _ in _walk(nest, _EXPANDED if expand_composites else _PLAIN, ()):
@@ -685,6 +691,7 @@ def flatten_with_tuple_paths(structure, expand_composites=False):
     return list(_walk(structure, _EXPANDED if expand_composites else _PLAIN, ()))
 
 
+@export(v1=["contrib.framework.nest.flatten_with_joined_string_paths"])
 def flatten_with_joined_string_paths(structure, separator="/", expand_composites=False):
     """Returns a list of (path, leaf), a path being one text with `separator` between its parts."""
     pairs = flatten_with_tuple_paths(structure, expand_composites)
@@ -698,6 +705,7 @@ def map_structure_with_tuple_paths(func, *structure, **kwargs):
     return map_structure_with_tuple_paths_up_to(structure[0], func, *structure, **kwargs)
 
 
+@export(v1=["contrib.framework.nest.map_structure_with_paths"])
 def map_structure_with_paths(func, *structure, **kwargs):
     """Like `map_structure_with_tuple_paths`, but the path is one text with slashes between its parts."""
 
@@ -710,6 +718,7 @@ def map_structure_with_paths(func, *structure, **kwargs):
 # Helpers that 1.x programs reach for.
 
 
+@export(v1=["contrib.framework.nest.flatten_dict_items"])
 def flatten_dict_items(dictionary):
     """Returns a dict in which nested keys and values are taken apart together.
 

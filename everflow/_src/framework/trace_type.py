@@ -4,7 +4,10 @@ The class is plain rather than an ABC: `isinstance` against a class with ABCMeta
 dtypes, shapes and specs (all trace types) are tested for on the eager path.
 """
 
+from everflow._src.framework.export import export
 
+
+@export("types.experimental.TraceType")
 class TraceType:
     """Describes a kind of argument of a `tf.function`.
 
