@@ -366,13 +366,15 @@ def test_atrous_conv2d(padding):
         lambda x, w: tf.nn.convolution(x, w, padding=padding, dilations=[2, 2]),
         [x, w],
         expected,
-        session_shapes=known_rank(x, w),
+        session_shapes=shapes,
+        function_shapes=shapes,
     )
     check(
         lambda x, w: tf.compat.v1.nn.convolution(x, w, padding, dilation_rate=[2, 2]),
         [x, w],
         expected,
-        session_shapes=known_rank(x, w),
+        session_shapes=shapes,
+        function_shapes=shapes,
     )
 
 

@@ -154,6 +154,12 @@ def weighted_sum(outputs):
     return total
 
 
+def _dense(gradient):
+    if isinstance(gradient, tf.IndexedSlices):
+        return tf.math.unsorted_segment_sum(gradient.values, gradient.indices, gradient.dense_shape[0])
+    return gradient
+
+
 def tape_gradient(function, indices=None):
     """A function that returns the gradients of `weighted_sum(function(...))` for the arguments."""
 
@@ -163,7 +169,7 @@ def tape_gradient(function, indices=None):
             for i in chosen:
                 tape.watch(tensors[i])
             total = weighted_sum(function(*tensors))
-        return tuple(tape.gradient(total, [tensors[i] for i in chosen]))
+        return tuple(_dense(g) for g in tape.gradient(total, [tensors[i] for i in chosen]))
 
     return gradient
 
@@ -173,7 +179,8 @@ def symbolic_gradient(function, indices=None):
 
     def gradient(*tensors):
         chosen = range(len(tensors)) if indices is None else indices
-        return tuple(tf.gradients(weighted_sum(function(*tensors)), [tensors[i] for i in chosen]))
+        gradients = tf.gradients(weighted_sum(function(*tensors)), [tensors[i] for i in chosen])
+        return tuple(_dense(g) for g in gradients)
 
     return gradient
 
