@@ -6,8 +6,6 @@ names are resolved on first use (see `_namespaces.py`), so importing this costs 
 
 from everflow import _namespaces
 
-__everflow_version__ = "0.1.0"
-
 __getattr__, __dir__ = _namespaces.attribute_functions(__name__)
 
 _namespaces.install()

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.machinery
+import importlib.util
+import os
 import sys
 import types
 from collections.abc import Callable, Sequence
@@ -19,6 +21,7 @@ from typing import Any
 
 ROOTS = {"everflow": 2, "everflow.compat.v1": 1, "everflow.compat.v2": 2}
 _REAL_SUBMODULES = frozenset({"_src", "_manifest", "_namespaces"})
+_COMMAND = os.path.join(os.path.dirname(__file__), "_src", "cli", "__main__.py")
 _IMPORT_MACHINERY = "<frozen importlib._bootstrap>"
 
 _indexes: dict[int, dict[str, dict[str, str]]] = {}
@@ -154,6 +157,11 @@ def _resolve(root: str, path: str, name: str) -> Any:
     if target is None:
         if name == "__all__":
             return [n for n in public_names(root, path) if not n.startswith("_")]
+        if name == "python" and (not path or path.startswith("contrib.")):
+            internal = importlib.import_module("everflow._src.compat.internal_modules")
+            inner = _join(path, name)
+            if internal.exists(inner):
+                return internal.module(inner)
         raise PublicNameError(root, path, name)
     if root == "everflow" and path != "compat":
         PROGRAM.uses_v2 = True
@@ -183,14 +191,14 @@ class NamespaceLoader:
         spec = module.__spec__
         if spec is not None and spec.loader_state is not None:
             module.__spec__ = spec.loader_state
-        if spec is not None and spec.name == "everflow.compat.v1":
-            _choose_generation_1()
+        # `import everflow.compat.v1 as tf` makes a 1.x program, unless 2.x names are in use already.
+        direct = spec is not None and spec.name == "everflow.compat.v1"
+        if direct and not PROGRAM.uses_v2 and not PROGRAM.alias_installed:
+            choose_generation_1()
 
 
-def _choose_generation_1() -> None:
-    """`import everflow.compat.v1 as tf` makes a 1.x program, unless 2.x names are in use already."""
-    if PROGRAM.uses_v2 or PROGRAM.alias_installed:
-        return
+def choose_generation_1() -> None:
+    """Makes the process that of a 1.x program: graph mode by default, a 1.x version number."""
     importlib.import_module("everflow._src.framework.versions").announce_generation_1()
     importlib.import_module("everflow._src.compat.generations").use_v1_behavior()
 
@@ -205,6 +213,8 @@ class NamespaceFinder:
         self, fullname: str, path: Sequence[str] | None = None, target: types.ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         first, _, rest = fullname.partition(".")
+        if fullname == "everflow.__main__":  # python -m everflow
+            return importlib.util.spec_from_file_location(fullname, _COMMAND)
         if first != "everflow" or not rest or rest.partition(".")[0] in _REAL_SUBMODULES:
             return None
         return find_namespace(fullname, fullname)

@@ -6,6 +6,8 @@ from typing import Any
 
 from everflow._src.framework.export import export_constant
 
+EVERFLOW_VERSION = "0.1.0"
+
 VERSION_2 = "2.15.1"
 VERSION_1 = "1.15.5"
 GIT_VERSION = "unknown"  # what TensorFlow reports when it was not built from a git checkout
@@ -35,6 +37,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+export_constant(__name__, "EVERFLOW_VERSION", "__everflow_version__")
 export_constant(__name__, "VERSION_2", "__version__", "version.VERSION", v1=[])
 export_constant(__name__, "VERSION", v1=["__version__", "version.VERSION", "VERSION"])
 for _name in ("GIT_VERSION", "COMPILER_VERSION"):
