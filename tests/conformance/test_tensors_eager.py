@@ -491,11 +491,10 @@ def test_dlpack_round_trip():
     assert back.dtype is tf.float32
 
 
-def test_buffer_protocol_and_immutability():
+def test_arrays_are_the_callers_own():
     x = tf.constant(A)
-    assert memoryview(x).shape == (2, 3)
     array = x.numpy()
-    assert array.sum() == A.sum()
+    array[:] = 0.0
     np.testing.assert_array_equal(x.numpy(), A)
 
 

@@ -103,6 +103,8 @@ class Graph:
             name = card.name
         if name and name[-1] == "/":
             name = name[:-1]
+            if name in self._by_name:
+                raise ValueError(f"Duplicate node name in graph: '{name}' is a {self._by_name[name].type} already")
         else:
             if not _VALID_OP_NAME.match(name) and not (scopes.name and _VALID_SCOPE_NAME.match(name)):
                 raise ValueError(f"'{name}' is not a valid node name for an operation of type {card.name}")

@@ -146,14 +146,13 @@ class EagerTensor(Tensor):
         return self._value
 
     def numpy(self) -> Any:
-        """The value as a NumPy array, or as a scalar (bytes for a string) when there are no dimensions."""
+        """The value as a NumPy array, or as a scalar (bytes for a string) when there are no dimensions.
+
+        The array is the caller's own: writing into it does not change the tensor.
+        """
         array = self._array
         if isinstance(array, np.ndarray):
-            if array.ndim == 0:
-                return array[()]
-            if not array.flags.writeable:
-                array = array.copy()
-            return array
+            return array.copy() if array.ndim else array[()]
         if isinstance(array, (np.generic, bytes)):
             return array
         raise NotImplementedError(f"numpy() of a tensor of dtype {self.dtype.name}")
@@ -281,7 +280,7 @@ def _text(tensor: EagerTensor, form: Callable[[Any], str] = str) -> str:
     dtype = tensor.dtype
     if dtype in (dtypes.resource, dtypes.variant):
         return "<unprintable>"
-    value = tensor.numpy()
+    value = tensor._array if isinstance(tensor._array, np.ndarray) and tensor._array.ndim else tensor.numpy()
     if form is repr and isinstance(value, np.generic):
         return str(value) if not isinstance(value, np.bool_) else str(bool(value))
     return form(value)
@@ -454,8 +453,6 @@ class SymbolicTensor(Tensor):
     def __str__(self) -> str:
         shape = "" if self._shape.rank is None else f", shape={self._shape}"
         device = f", device={self.device}" if self.device else ""
-        if self._shape.rank is None:
-            shape = ", shape=<unknown>"
         return f'Tensor("{self.name}"{shape}, dtype={self._dtype.name}{device})'
 
     def __repr__(self) -> str:

@@ -25,6 +25,7 @@ class FetchPlan:
     def __init__(self, graph: Graph, fetches: Any) -> None:
         self.graph = graph
         self.tensors: list[SymbolicTensor] = []
+        self.kept_feeds: list[int] = []  # positions of feeds that outlive the run, set by the session
         self.operations: list[Operation] = []
         self._index: dict[int, int] = {}
         self._build = self._plan(fetches)

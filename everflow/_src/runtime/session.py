@@ -21,6 +21,12 @@ from everflow._src.runtime.frames import HostFrame
 from everflow._src.runtime.program import Program
 from everflow._src.runtime.resources import Resource, Store
 
+# Outputs of these may share memory with their first input.
+_PASS_ON = frozenset({
+    "Identity", "IdentityN", "Reshape", "ExpandDims", "Squeeze", "StopGradient", "PlaceholderWithDefault", "Cast",
+    "StridedSlice", "Slice", "Transpose", "Snapshot", "EnsureShape", "CheckNumerics", "PreventGradient",
+})
+
 _feed_expansions: list[tuple[type, Callable[[Any, Any], Sequence[tuple[Any, Any]]]]] = []
 
 
@@ -106,6 +112,8 @@ class BaseSession:
         _, plan, program, feeds = entry
         if feed_dict:
             arguments = self._feed(feed_dict, feeds)
+            for index in plan.kept_feeds:
+                arguments[index] = _own(arguments[index])
         else:
             arguments = []
         results = program.execute(arguments, self._frame)
@@ -121,6 +129,7 @@ class BaseSession:
                 raise ValueError(f"Operation {getattr(element, 'op', element).name!r} has been marked as not fetchable.")
         feeds = [self._feed_tensor(t) for k, v in (feed_dict or {}).items() for t, _ in _expand_feed(k, v)]
         program = Program(feeds, plan.tensors, plan.operations)
+        plan.kept_feeds = _kept(feeds, program.operations)
         entry = (version, plan, program, feeds)
         if key is not None:
             # The key holds identities: the objects are kept alive with the entry.
@@ -170,6 +179,8 @@ class BaseSession:
                 entry = state["entry"] = self._prepare(fetches, {k: None for k in _unique(keys)}, None)
             _, plan, program, feeds = entry
             arguments = [_feed_value(t, v) for t, v in zip(feeds, values)]
+            for index in plan.kept_feeds:
+                arguments[index] = _own(arguments[index])
             return plan.build([_public(r) for r in program.execute(arguments, self._frame)])
 
         return call
@@ -316,6 +327,29 @@ def _feed_value(tensor: SymbolicTensor, value: Any) -> Any:
     return array
 
 
+def _kept(feeds: Sequence[SymbolicTensor], operations: Sequence[Operation]) -> list[int]:
+    """Which feeds an operation with effects (an assignment, an enqueueing) receives as they are."""
+    running = {id(op) for op in operations}
+    result = []
+    for index, feed in enumerate(feeds):
+        waiting, seen = [feed], {id(feed)}
+        while waiting:
+            consumers = [op for op in waiting.pop()._consumers if id(op) in running]
+            if any(op.card.stateful and not op.card.reads_only for op in consumers):
+                result.append(index)
+                break
+            for tensor in (t for op in consumers if op.type in _PASS_ON for t in op._outputs):
+                if id(tensor) not in seen:
+                    seen.add(id(tensor))
+                    waiting.append(tensor)
+    return result
+
+
+def _own(value: Any) -> Any:
+    """A copy of what the user fed: he may write into it while a variable or a queue keeps it."""
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
 def _loosely(value: Any, dtype: Any) -> np.ndarray:
     """Feeds are converted as NumPy converts: floats may become integers, unlike in constants."""
     if dtype == dtypes.string:
@@ -335,7 +369,8 @@ def _fits(shape: Sequence[int], wanted: Sequence[int | None]) -> bool:
 def _public(value: Any) -> Any:
     """A result as `run` returns it: arrays, and NumPy scalars where there are no dimensions."""
     if isinstance(value, np.ndarray):
-        return value[()] if value.ndim == 0 else value
+        # A copy: the array may be a variable's, a constant's, or what was fed.
+        return value.copy() if value.ndim else value[()]
     if hasattr(value, "addressable_data"):
         array = np.array(value)
         return array[()] if array.ndim == 0 else array
