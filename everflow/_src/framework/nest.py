@@ -430,7 +430,10 @@ def _difference(first, second, check_types, kinds):
     return None
 
 
-@export("nest.assert_same_structure", v1=["nest.assert_same_structure", "contrib.framework.nest.assert_same_structure"])
+@export(
+    "nest.assert_same_structure",
+    v1=["nest.assert_same_structure", "contrib.framework.nest.assert_same_structure"],
+)
 def assert_same_structure(nest1, nest2, check_types=True, expand_composites=False):
     """Raises an error unless two structures are nested alike; their leaves do not matter.
 

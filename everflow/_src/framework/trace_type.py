@@ -7,7 +7,7 @@ dtypes, shapes and specs (all trace types) are tested for on the eager path.
 from everflow._src.framework.export import export
 
 
-@export("types.experimental.TraceType")
+@export("types.experimental.TraceType", v1=[])
 class TraceType:
     """Describes a kind of argument of a `tf.function`.
 
