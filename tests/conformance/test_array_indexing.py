@@ -1,4 +1,4 @@
-"""Taking parts of tensors and putting them back: slices, gather, scatter, where, masks, unique, partitions."""
+"""Taking parts of tensors and putting them back: slices, gather, scatter, masks, unique, partitions."""
 
 import numpy as np
 import pytest
