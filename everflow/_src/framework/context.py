@@ -102,7 +102,8 @@ def executing_eagerly() -> bool:
     >>> tf.executing_eagerly()
     True
     """
-    return STATE.busy == 0 or current_graph() is None
+    # Asked of a fresh 1.x program, this must not make its default graph.
+    return STATE.busy == 0 or (LOCAL.graph is None and (STATE.eager_by_default or LOCAL.forced_eager))
 
 
 @contextlib.contextmanager
@@ -180,7 +181,9 @@ export("init_scope", v1=["init_scope"])(init_scope)
 @export(v1=["executing_eagerly_outside_functions"])
 def executing_eagerly_outside_functions() -> bool:
     """True when operations compute at once once every function being traced is left."""
-    graph = current_graph()
+    graph = LOCAL.graph
+    if graph is None:
+        return STATE.eager_by_default or LOCAL.forced_eager
     while graph is not None and graph.building_function:
         graph = graph.outer_graph
     return graph is None
