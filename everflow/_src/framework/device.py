@@ -180,23 +180,23 @@ class DeviceSpecV1(DeviceSpecV2):
 
     __slots__ = ()
 
-    @DeviceSpecV2.job.setter
+    @DeviceSpecV2.job.setter  # type: ignore[attr-defined]
     def job(self, job):
         self._job = None if job is None else str(job)
 
-    @DeviceSpecV2.replica.setter
+    @DeviceSpecV2.replica.setter  # type: ignore[attr-defined]
     def replica(self, replica):
         self._replica = _number(replica)
 
-    @DeviceSpecV2.task.setter
+    @DeviceSpecV2.task.setter  # type: ignore[attr-defined]
     def task(self, task):
         self._task = _number(task)
 
-    @DeviceSpecV2.device_type.setter
+    @DeviceSpecV2.device_type.setter  # type: ignore[attr-defined]
     def device_type(self, device_type):
         self._device_type = None if device_type is None else str(device_type).upper()
 
-    @DeviceSpecV2.device_index.setter
+    @DeviceSpecV2.device_index.setter  # type: ignore[attr-defined]
     def device_index(self, device_index):
         self._device_index = _number(device_index)
 

@@ -190,7 +190,7 @@ class Dimension:
         return None if self._value is None or other is None else self._value != other
 
     # Equality is three-valued, so a dimension cannot be a key.
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
     def __int__(self):
         if self._value is None:
