@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from everflow._src.framework import nest, type_spec
-from everflow._src.framework.composite_tensor import CompositeTensor, is_composite
+from everflow._src.framework.composite_tensor import CompositeTensor
 from everflow._src.framework.dtypes import as_dtype, float32, int32
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.framework.tensor_spec import TensorSpec
@@ -252,14 +252,6 @@ def test_nest_compares_composite_tensors():
         nest.assert_shallow_structure([value], [floats(2)], expand_composites=True)
     with pytest.raises(ValueError):
         nest.assert_shallow_structure([value], [PairSpec([2], "tag")], expand_composites=True)
-
-
-def test_composite_tensor_base():
-    assert is_composite(Pair(floats(2), floats(2))) and not is_composite(floats(2))
-    assert Pair(floats(2), floats(2)).__tf_tracing_type__(None) == PairSpec([2])
-    for use in (lambda value: value._type_spec, lambda value: value._shape_invariant_to_type_spec(None)):
-        with pytest.raises(NotImplementedError):
-            use(CompositeTensor())
 
 
 def test_batchable_is_abstract_too():

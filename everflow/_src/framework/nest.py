@@ -1,260 +1,35 @@
-"""Nested structures: lists, tuples, named tuples, dicts and the like, with anything else as leaves.
+"""`tf.nest`: nested structures of lists, tuples, dicts and the like, with anything else as leaves.
 
-What counts as nested, as `tf.nest` has it: every `collections.abc.Sequence` that is no text, every `Mapping`
-(in the order of its sorted keys), views of a mapping, named tuples, attrs objects, objects with
-`__tf_flatten__` and `__tf_unflatten__`, and transparent proxies (wrapt) of these. Sets, arrays, dataclasses
-and None are leaves. General tree libraries cannot be asked to agree: optree, for one, walks an OrderedDict in
-its own order and holds user-defined sequences and mappings to be leaves.
-
-One algorithm serves every rule. What a class is to it, its `_Kind`, is looked up by type in a table that
-fills itself; None stands for a leaf. A second table, for `expand_composites=True`, opens composite tensors
-and their specs as well. These are recognised by their attributes, so that this file needs to know no tensor
-class:
-
-* a composite tensor has `_type_spec`; the spec's `_to_components(value)` gives a nest of parts and
-  `_from_components(parts)` undoes it,
-* a spec has `_component_specs`, the nest of specs of those parts (itself, if it describes one plain tensor).
+What counts as nested stands in `nest_kinds.py`; the algorithms here ask it and restate no rule.
 """
 
 import collections.abc
 
 from everflow._src.framework.export import export, export_constant
-
-
-class _Kind:
-    """How values of some class are taken apart and put together.
-
-    `children(x)` is the sequence of parts in the order of flattening, `keys(x)` their names in paths, and
-    `rebuild(x, parts)` makes a value like `x` from other parts. `label` says what it is in errors.
-    """
-
-    label = "sequence"
-
-    def children(self, x):
-        return x
-
-    def keys(self, x):
-        return range(len(self.children(x)))
-
-    def rebuild(self, x, parts):
-        return type(x)(parts)
-
-
-class _Sequence(_Kind):
-    pass
-
-
-class _Range(_Kind):
-    def rebuild(self, x, parts):
-        return list(parts)
-
-
-class _NamedTuple(_Kind):
-    label = "named tuple"
-
-    def keys(self, x):
-        return x._fields
-
-    def rebuild(self, x, parts):
-        return type(x)(*parts)
-
-
-def _sorted_keys(mapping):
-    try:
-        return sorted(mapping)
-    except TypeError:
-        raise TypeError(
-            "A nested structure can hold a mapping only if its keys can be sorted. "
-            f"Received the keys: {list(mapping)}"
-        ) from None
-
-
-class _Mapping(_Kind):
-    label = "mapping"
-
-    def children(self, x):
-        return [x[key] for key in _sorted_keys(x)]
-
-    def keys(self, x):
-        return _sorted_keys(x)
-
-    def rebuild(self, x, parts):
-        # Flattened in the order of the sorted keys, but the new mapping keeps the order of the old one.
-        values = dict(zip(_sorted_keys(x), parts))
-        cls = type(x)
-        if cls is dict:
-            return {key: values[key] for key in x}
-        try:
-            if not isinstance(x, collections.abc.MutableMapping):
-                return cls([(key, values[key]) for key in x])
-            factory = getattr(x, "default_factory", None)
-            made = cls() if factory is None else cls(factory)
-            for key in x:
-                made[key] = values[key]
-            return made
-        except TypeError as error:
-            raise TypeError(
-                f"Cannot make another {cls.__name__} like {x!r}: its constructor must accept "
-                f"no argument or an iterable of pairs. Cause: {error}"
-            ) from error
-
-
-class _View(_Kind):
-    label = "view of a mapping"
-
-    def children(self, x):
-        return list(x)
-
-    def rebuild(self, x, parts):
-        return list(parts)
-
-
-class _Attrs(_Kind):
-    label = "attrs object"
-
-    def children(self, x):
-        return [getattr(x, attribute.name) for attribute in type(x).__attrs_attrs__]
-
-    def keys(self, x):
-        return [attribute.name for attribute in type(x).__attrs_attrs__]
-
-    def rebuild(self, x, parts):
-        return type(x)(*parts)
-
-
-class _Custom(_Kind):
-    label = "object with __tf_flatten__"
-
-    def children(self, x):
-        return x.__tf_flatten__()[1]
-
-    def rebuild(self, x, parts):
-        return type(x).__tf_unflatten__(x.__tf_flatten__()[0], tuple(parts))
-
-
-class _Composite(_Kind):
-    """A composite tensor: one part, which is the nest of its components."""
-
-    label = "composite tensor"
-
-    def children(self, x):
-        return (x._type_spec._to_components(x),)
-
-    def keys(self, x):
-        return (type(x).__name__,)
-
-    def rebuild(self, x, parts):
-        return x._type_spec._from_components(parts[0])
-
-
-class _Spec(_Kind):
-    """The spec of a composite tensor: one part, which is the nest of the component specs."""
-
-    label = "composite tensor spec"
-
-    def children(self, x):
-        return (x._component_specs,)
-
-    def keys(self, x):
-        return (x.value_type.__name__,)
-
-    def rebuild(self, x, parts):
-        # Parts that are values, not specs, make a value: `tf.nest.pack_sequence_as(spec, tensors)`.
-        return x._from_components(parts[0])
-
-
-_LEAF = None
-_SEQUENCE = _Sequence()
-_RANGE = _Range()
-_NAMED_TUPLE = _NamedTuple()
-_MAPPING = _Mapping()
-_VIEW = _View()
-_ATTRS = _Attrs()
-_CUSTOM = _Custom()
-_COMPOSITE = _Composite()
-_SPEC = _Spec()
-
-# The class alone does not tell (a proxy, or a composite whose parts are itself): ask `_kind_of`.
-_ASK = _Kind()
-
-
-class _Kinds(dict):
-    """The table from class to kind, which fills itself."""
-
-    def __init__(self, expand_composites):
-        super().__init__()
-        self.expand_composites = expand_composites
-
-    def __missing__(self, cls):
-        kind = self[cls] = self._classify(cls)
-        return kind
-
-    def _classify(self, cls):
-        if self.expand_composites and (hasattr(cls, "_type_spec") or hasattr(cls, "_component_specs")):
-            return _ASK
-        if any("__class__" in base.__dict__ for base in cls.__mro__[:-1]):
-            # A transparent proxy: each object claims a class of its own.
-            return _ASK
-        if hasattr(cls, "__attrs_attrs__"):
-            return _ATTRS
-        if issubclass(cls, (str, bytes, collections.UserString)):
-            return _LEAF
-        if issubclass(cls, tuple) and isinstance(getattr(cls, "_fields", None), tuple):
-            return _NAMED_TUPLE
-        if issubclass(cls, (range, memoryview)):
-            return _RANGE
-        if issubclass(cls, collections.abc.Sequence):
-            return _SEQUENCE
-        if issubclass(cls, collections.abc.Mapping):
-            return _MAPPING
-        if issubclass(cls, collections.abc.MappingView):
-            return _VIEW
-        if hasattr(cls, "__tf_flatten__") and hasattr(cls, "__tf_unflatten__"):
-            return _CUSTOM
-        return _LEAF
-
-
-_PLAIN = _Kinds(expand_composites=False)
-_EXPANDED = _Kinds(expand_composites=True)
-
-
-def _kind_of(x, kinds):
-    kind = kinds[type(x)]
-    if kind is not _ASK:
-        return kind
-    cls = type(x)
-    if kinds.expand_composites:
-        if hasattr(cls, "_type_spec"):
-            spec = x._type_spec
-            return _LEAF if spec is None or spec._component_specs is spec else _COMPOSITE
-        if hasattr(cls, "_component_specs"):
-            return _LEAF if x._component_specs is x else _SPEC
-    claimed = x.__class__
-    return _LEAF if claimed is cls else kinds[claimed]
-
-
-def _class_of(x):
-    """The class of `x`, or that of what it is a proxy of."""
-    cls = type(x)
-    return x.__class__ if _PLAIN[cls] is _ASK else cls
-
-
-def _rebuild(x, kind, parts):
-    if _PLAIN[type(x)] is _ASK and kind is not _COMPOSITE and kind is not _SPEC:
-        wrapped = getattr(x, "__wrapped__", None)
-        if wrapped is not None:
-            return type(x)(_rebuild(wrapped, kind, parts))
-    return kind.rebuild(x, parts)
+from everflow._src.framework.nest_kinds import (
+    ASK,
+    ATTRS,
+    COMPOSITE,
+    EXPANDED,
+    MAPPING,
+    NAMED_TUPLE,
+    PLAIN,
+    SEQUENCE,
+    SPEC,
+    class_of,
+    kind_of,
+    rebuild,
+)
 
 
 def _flatten_into(parts, leaves, kinds):
     for part in parts:
         kind = kinds[type(part)]
-        if kind is _ASK:
-            kind = _kind_of(part, kinds)
+        if kind is ASK:
+            kind = kind_of(part, kinds)
         if kind is None:
             leaves.append(part)
-        elif kind is _SEQUENCE or kind is _NAMED_TUPLE:
+        elif kind is SEQUENCE or kind is NAMED_TUPLE:
             _flatten_into(part, leaves, kinds)
         else:
             _flatten_into(kind.children(part), leaves, kinds)
@@ -262,8 +37,8 @@ def _flatten_into(parts, leaves, kinds):
 
 def _pack(structure, next_leaf, kinds):
     kind = kinds[type(structure)]
-    if kind is _ASK:
-        kind = _kind_of(structure, kinds)
+    if kind is ASK:
+        kind = kind_of(structure, kinds)
     if kind is None:
         return next_leaf()
     parts = [
@@ -275,7 +50,7 @@ def _pack(structure, next_leaf, kinds):
         return parts
     if cls is tuple:
         return tuple(parts)
-    return _rebuild(structure, kind, parts)
+    return rebuild(structure, kind, parts)
 
 
 def _shown(x):
@@ -291,7 +66,7 @@ def is_nested(seq):
     >>> tf.nest.is_nested([1]), tf.nest.is_nested("text"), tf.nest.is_nested({1, 2})
     (True, False, False)
     """
-    return _kind_of(seq, _PLAIN) is not None
+    return kind_of(seq, PLAIN) is not None
 
 
 # Its name in 1.x.
@@ -301,7 +76,7 @@ export_constant(__name__, "is_sequence", v1=["contrib.framework.nest.is_sequence
 
 def is_nested_or_composite(seq):
     """Returns True if `seq` is a nested structure, a composite tensor or the spec of one."""
-    return _kind_of(seq, _EXPANDED) is not None
+    return kind_of(seq, EXPANDED) is not None
 
 
 is_sequence_or_composite = is_nested_or_composite
@@ -309,7 +84,7 @@ is_sequence_or_composite = is_nested_or_composite
 
 def is_attrs(obj):
     """Returns True if `obj` is an object of a class made with attrs."""
-    return _kind_of(obj, _PLAIN) is _ATTRS
+    return kind_of(obj, PLAIN) is ATTRS
 
 
 def is_mapping(obj):
@@ -319,9 +94,9 @@ def is_mapping(obj):
 
 def is_namedtuple(instance, strict=False):
     """Returns True if `instance` is a named tuple; with `strict`, not one of a subclass of a named tuple."""
-    if _kind_of(instance, _PLAIN) is not _NAMED_TUPLE:
+    if kind_of(instance, PLAIN) is not NAMED_TUPLE:
         return False
-    return not strict or _class_of(instance).__base__ is tuple
+    return not strict or class_of(instance).__base__ is tuple
 
 
 def same_namedtuples(nest1, nest2):
@@ -344,7 +119,7 @@ def flatten(structure, expand_composites=False):
     Raises:
       TypeError: If the keys of a mapping cannot be sorted.
     """
-    kinds = _EXPANDED if expand_composites else _PLAIN
+    kinds = EXPANDED if expand_composites else PLAIN
     leaves = []
     _flatten_into((structure,), leaves, kinds)
     return leaves
@@ -367,13 +142,13 @@ def pack_sequence_as(structure, flat_sequence, expand_composites=False):
       TypeError: If `flat_sequence` is no sequence, or the keys of a mapping cannot be sorted.
       ValueError: If the number of leaves is not the number of items.
     """
-    kinds = _EXPANDED if expand_composites else _PLAIN
+    kinds = EXPANDED if expand_composites else PLAIN
     if type(flat_sequence) is not list and not is_nested_or_composite(flat_sequence):
         raise TypeError(
             f"The leaves to pack must be a list or another sequence. Received: {_shown(flat_sequence)}"
         )
     flat = list(flat_sequence)
-    if _kind_of(structure, kinds) is None:
+    if kind_of(structure, kinds) is None:
         if len(flat) != 1:
             raise ValueError(
                 f"The structure is a leaf, {_shown(structure)}, so one item is needed to pack it. "
@@ -391,27 +166,27 @@ def pack_sequence_as(structure, flat_sequence, expand_composites=False):
 
 def _difference(first, second, check_types, kinds):
     """Returns (error class, reason) for the first difference of two structures, or None."""
-    kind, other_kind = _kind_of(first, kinds), _kind_of(second, kinds)
+    kind, other_kind = kind_of(first, kinds), kind_of(second, kinds)
     if kind is None and other_kind is None:
         return None
-    composites = (_COMPOSITE, _SPEC)
+    composites = (COMPOSITE, SPEC)
     if kind is None or other_kind is None or (kind in composites) != (other_kind in composites):
         return ValueError, f"{_shown(first)} stands where the other has {_shown(second)}"
     if kind in composites:
-        first_spec = first if kind is _SPEC else first._type_spec
-        second_spec = second if other_kind is _SPEC else second._type_spec
+        first_spec = first if kind is SPEC else first._type_spec
+        second_spec = second if other_kind is SPEC else second._type_spec
         if first_spec.most_specific_common_supertype([second_spec]) is None:
             return ValueError, f"the composite tensors differ in type: {first_spec} and {second_spec}"
         return None
-    if check_types and not (kind is _SEQUENCE and type(first) is type(second)):
-        if kind is _NAMED_TUPLE and other_kind is _NAMED_TUPLE:
+    if check_types and not (kind is SEQUENCE and type(first) is type(second)):
+        if kind is NAMED_TUPLE and other_kind is NAMED_TUPLE:
             same = same_namedtuples(first, second)
-        elif kind is _MAPPING and other_kind is _MAPPING:
+        elif kind is MAPPING and other_kind is MAPPING:
             if set(first) != set(second):
                 return ValueError, f"the keys differ: {list(first)} and {list(second)}"
             same = True
         else:
-            classes = (_class_of(first), _class_of(second))
+            classes = (class_of(first), class_of(second))
             same = classes[0] is classes[1] or all(issubclass(cls, list) for cls in classes)
         if not same:
             return TypeError, f"the types differ: {_shown(first)} and {_shown(second)}"
@@ -451,7 +226,7 @@ def assert_same_structure(nest1, nest2, check_types=True, expand_composites=Fals
     """
     if nest1 is nest2:
         return
-    found = _difference(nest1, nest2, check_types, _EXPANDED if expand_composites else _PLAIN)
+    found = _difference(nest1, nest2, check_types, EXPANDED if expand_composites else PLAIN)
     if found is not None:
         error, reason = found
         raise error(
@@ -492,10 +267,10 @@ def map_structure(func, *structure, **kwargs):
             "map_structure knows the keywords check_types and expand_composites. "
             f"Received: {', '.join(kwargs)}"
         )
-    kinds = _EXPANDED if expand_composites else _PLAIN
+    kinds = EXPANDED if expand_composites else PLAIN
     first = structure[0]
     if len(structure) == 1:
-        if _kind_of(first, kinds) is None:
+        if kind_of(first, kinds) is None:
             return func(first)
         leaves = [func(leaf) for leaf in flatten(first, expand_composites)]
     else:
@@ -523,7 +298,7 @@ def assert_shallow_structure(shallow_tree, input_tree, check_types=True, expand_
       TypeError: If a leaf stands where `shallow_tree` is nested, or sequences differ in type.
       ValueError: If sequences differ in length or mappings in their keys.
     """
-    kinds = _EXPANDED if expand_composites else _PLAIN
+    kinds = EXPANDED if expand_composites else PLAIN
     for _ in _walk_up_to(shallow_tree, (input_tree,), check_types, kinds, ()):
         pass
 
@@ -533,20 +308,20 @@ def _check_shallow(shallow, kind, deep, deep_kind, check_types):
         raise TypeError(
             f"The shallow structure has {_shown(shallow)} where the other has the leaf {_shown(deep)}."
         )
-    composites = (_COMPOSITE, _SPEC)
+    composites = (COMPOSITE, SPEC)
     if (kind in composites) != (deep_kind in composites):
         raise TypeError(
             f"Only one of two parts is a composite tensor. Shallow: {_shown(shallow)}. Other: {_shown(deep)}."
         )
     if kind in composites:
-        spec = shallow if kind is _SPEC else shallow._type_spec
-        deep_spec = deep if deep_kind is _SPEC else deep._type_spec
+        spec = shallow if kind is SPEC else shallow._type_spec
+        deep_spec = deep if deep_kind is SPEC else deep._type_spec
         if spec.most_specific_common_supertype([deep_spec]) is None:
             raise ValueError(f"The composite tensors differ in type: {spec} and {deep_spec}.")
         return
-    if check_types and not issubclass(_class_of(deep), _class_of(shallow)):
-        same = (kind is _MAPPING and deep_kind is _MAPPING) or (
-            kind is _NAMED_TUPLE and deep_kind is _NAMED_TUPLE and same_namedtuples(shallow, deep)
+    if check_types and not issubclass(class_of(deep), class_of(shallow)):
+        same = (kind is MAPPING and deep_kind is MAPPING) or (
+            kind is NAMED_TUPLE and deep_kind is NAMED_TUPLE and same_namedtuples(shallow, deep)
         )
         if not same:
             raise TypeError(f"The types differ. Shallow: {_shown(shallow)}. Other: {_shown(deep)}.")
@@ -555,25 +330,25 @@ def _check_shallow(shallow, kind, deep, deep_kind, check_types):
         raise ValueError(
             f"The lengths differ: {count} in the shallow {_shown(shallow)}, {deep_count} in {_shown(deep)}."
         )
-    if kind is _MAPPING and deep_kind is _MAPPING and check_types and set(shallow) - set(deep):
+    if kind is MAPPING and deep_kind is MAPPING and check_types and set(shallow) - set(deep):
         missing = sorted(set(shallow) - set(deep))
         raise ValueError(f"Keys of the shallow structure are missing in the other: {missing}.")
 
 
 def _walk_up_to(shallow, deeps, check_types, kinds, path):
     """Yields (path, parts of all `deeps`) for each leaf of `shallow`."""
-    kind = _kind_of(shallow, kinds)
+    kind = kind_of(shallow, kinds)
     if kind is None:
         yield path, deeps
         return
     columns = []
     for deep in deeps:
-        deep_kind = _kind_of(deep, kinds)
+        deep_kind = kind_of(deep, kinds)
         _check_shallow(shallow, kind, deep, deep_kind, check_types)
         columns.append(list(deep_kind.children(deep)))
     keys = list(kind.keys(shallow))
     parts = list(kind.children(shallow))
-    if kind in (_COMPOSITE, _SPEC):
+    if kind in (COMPOSITE, SPEC):
         # The parts inside a composite have no names that would mean anything, nor types that must agree.
         check_types = False
     for position, part in enumerate(parts):
@@ -588,7 +363,7 @@ def flatten_up_to(shallow_tree, input_tree, check_types=True, expand_composites=
     Raises:
       TypeError, ValueError: As `assert_shallow_structure`.
     """
-    kinds = _EXPANDED if expand_composites else _PLAIN
+    kinds = EXPANDED if expand_composites else PLAIN
     return [parts[0] for _, parts in _walk_up_to(shallow_tree, (input_tree,), check_types, kinds, ())]
 
 
@@ -598,7 +373,7 @@ def flatten_with_tuple_paths_up_to(shallow_tree, input_tree, check_types=True, e
     Raises:
       TypeError, ValueError: As `assert_shallow_structure`.
     """
-    kinds = _EXPANDED if expand_composites else _PLAIN
+    kinds = EXPANDED if expand_composites else PLAIN
     walk = _walk_up_to(shallow_tree, (input_tree,), check_types, kinds, ())
     return [(path, parts[0]) for path, parts in walk]
 
@@ -627,7 +402,7 @@ def map_structure_with_tuple_paths_up_to(shallow_tree, func, *inputs, **kwargs):
     if not inputs:
         raise ValueError("At least one structure is needed to map over. Received none.")
     check_types, expand_composites = _options(kwargs)
-    kinds = _EXPANDED if expand_composites else _PLAIN
+    kinds = EXPANDED if expand_composites else PLAIN
     # All checks come before the first call of `func`.
     rows = list(_walk_up_to(shallow_tree, inputs, check_types, kinds, ()))
     leaves = [func(path, *parts, **kwargs) for path, parts in rows]
@@ -647,33 +422,33 @@ def get_traverse_shallow_structure(traverse_fn, structure, expand_composites=Fal
     Raises:
       TypeError: If `traverse_fn` returns something else.
     """
-    kinds = _EXPANDED if expand_composites else _PLAIN
+    kinds = EXPANDED if expand_composites else PLAIN
     answer = traverse_fn(structure)
-    kind = _kind_of(structure, kinds)
+    kind = kind_of(structure, kinds)
     if kind is None or isinstance(answer, bool):
         if not isinstance(answer, bool):
             raise TypeError(f"traverse_fn must return a bool for a leaf. Received: {_shown(answer)}")
         if kind is None or not answer:
             return answer
         answers = [True] * len(kind.children(structure))
-    elif _kind_of(answer, kinds) is None:
+    elif kind_of(answer, kinds) is None:
         raise TypeError(f"traverse_fn must return a bool or a structure of bools. Received: {_shown(answer)}")
     else:
         assert_shallow_structure(answer, structure, expand_composites=expand_composites)
-        answers = list(_kind_of(answer, kinds).children(answer))
+        answers = list(kind_of(answer, kinds).children(answer))
     parts = []
     for go, part in zip(answers, kind.children(structure)):
         if not isinstance(go, bool):
             raise TypeError(f"traverse_fn must return a structure of bools. Received the part: {_shown(go)}")
         parts.append(get_traverse_shallow_structure(traverse_fn, part, expand_composites) if go else False)
-    return _rebuild(structure, kind, parts)
+    return rebuild(structure, kind, parts)
 
 
 # Paths.
 
 
 def _walk(structure, kinds, path):
-    kind = _kind_of(structure, kinds)
+    kind = kind_of(structure, kinds)
     if kind is None:
         yield path, structure
         return
@@ -685,13 +460,13 @@ def _walk(structure, kinds, path):
 @export(v1=["contrib.framework.nest.yield_flat_paths"])
 def yield_flat_paths(nest, expand_composites=False):
     """Yields the path of each leaf: a tuple of dict keys, field names and indices."""
-    for path, _ in _walk(nest, _EXPANDED if expand_composites else _PLAIN, ()):
+    for path, _ in _walk(nest, EXPANDED if expand_composites else PLAIN, ()):
         yield path
 
 
 def flatten_with_tuple_paths(structure, expand_composites=False):
     """Returns a list of (path, leaf), a path being a tuple of dict keys, field names and indices."""
-    return list(_walk(structure, _EXPANDED if expand_composites else _PLAIN, ()))
+    return list(_walk(structure, EXPANDED if expand_composites else PLAIN, ()))
 
 
 @export(v1=["contrib.framework.nest.flatten_with_joined_string_paths"])
@@ -752,8 +527,8 @@ def flatten_dict_items(dictionary):
 
 def list_to_tuple(structure):
     """Returns `structure` with every list in it replaced by a tuple."""
-    kind = _kind_of(structure, _PLAIN)
+    kind = kind_of(structure, PLAIN)
     if kind is None:
         return structure
     parts = [list_to_tuple(part) for part in kind.children(structure)]
-    return tuple(parts) if issubclass(_class_of(structure), list) else _rebuild(structure, kind, parts)
+    return tuple(parts) if issubclass(class_of(structure), list) else rebuild(structure, kind, parts)
