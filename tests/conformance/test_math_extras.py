@@ -128,8 +128,7 @@ def test_extract_volume_patches():
         lambda x: tf.extract_volume_patches(x, [1, 2, 2, 2, 1], [1, 1, 1, 1, 1], "VALID"),
         [x],
         x.reshape(1, 1, 1, 1, 8),
-        session_shapes=known_rank(x),
-        session_shapes=[[None] * 5],
+        ways=("eager", "function"),  # the shape that TensorFlow infers for an unknown rank is wrong
     )
 
 
