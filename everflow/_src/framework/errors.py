@@ -67,6 +67,8 @@ class OpError(Exception):
     @property
     def node_def(self):
         """The NodeDef of the operation that failed, or None."""
+        if self._node_def is None and self._op is not None:
+            return self._op.node_def
         return self._node_def
 
     @property

@@ -99,6 +99,8 @@ class BaseSession:
         if self._closed:
             raise RuntimeError("Attempted to use a closed Session.")
         graph = self._graph
+        if feed_dict is not None and not hasattr(feed_dict, "items"):
+            raise TypeError(f"feed_dict must be a dictionary, received {feed_dict!r}")
         if not graph._operations:
             raise RuntimeError("The Session graph is empty. Add operations to the graph before calling run().")
         try:
@@ -318,8 +320,9 @@ def _feed_value(tensor: SymbolicTensor, value: Any) -> Any:
         try:
             array = _loosely(value, dtype)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"Cannot feed {value!r} for tensor {tensor.name!r} of dtype {dtype.name}: {error}"
-                             ) from None
+            raise type(error)(
+                f"Cannot feed {value!r} for tensor {tensor.name!r} of dtype {dtype.name}: {error}"
+            ) from None
     shape = tensor._shape
     if shape._dims is not None and not _fits(array.shape, shape._dims):
         raise ValueError(f"Cannot feed value of shape {tuple(array.shape)} for Tensor {tensor.name}, which has shape "
