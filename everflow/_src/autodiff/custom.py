@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from everflow._src.autodiff import rules
-from everflow._src.autodiff.tape import GradientTape, record_function
+from everflow._src.autodiff.tape import GradientTape, VariableWatcher, record_function
 from everflow._src.framework import nest
 from everflow._src.framework.context import LOCAL, STATE, current_graph, recorders
 from everflow._src.framework.conversion import convert
@@ -100,7 +100,7 @@ class _Gradient:
 def _eagerly(f: Callable, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     args = nest.map_structure(_to_tensor, tuple(args), expand_composites=True)
     with recorders(()):
-        with GradientTape() as watcher:
+        with VariableWatcher() as watcher:
             outcome = f(*args, **kwargs)
     result, function = _split(f, outcome)
     flat_args = nest.flatten(args, expand_composites=True)
@@ -136,7 +136,7 @@ def _split(f: Callable, outcome: Any) -> tuple[Any, Callable]:
 def _in_graph(f: Callable, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     args = nest.map_structure(_to_tensor, tuple(args), expand_composites=True)
     args = nest.map_structure(lambda t: CARDS["Identity"](t), args, expand_composites=True)
-    with GradientTape() as watcher:
+    with VariableWatcher() as watcher:
         outcome = f(*args, **kwargs)
     result, function = _split(f, outcome)
     flat_args = nest.flatten(args, expand_composites=True)
@@ -191,9 +191,7 @@ def recompute_grad(f: Callable) -> Callable:
 
     @custom_gradient
     def recomputing(*args: Any, **kwargs: Any) -> Any:
-        with GradientTape() as nothing:
-            with nothing.stop_recording():
-                result = f(*args, **kwargs)
+        result = f(*args, **kwargs)
 
         def gradient(*dys: Any, variables: Sequence[Any] | None = None) -> Any:
             with GradientTape() as tape:

@@ -16,7 +16,7 @@ from everflow._src.autodiff.rules import (
     is_trainable_dtype,
 )
 from everflow._src.framework import nest
-from everflow._src.framework.context import LOCAL, enter_busy, leave_busy
+from everflow._src.framework.context import LOCAL, enter_busy, leave_busy, pop_recorder, push_recorder
 from everflow._src.framework.conversion import convert
 from everflow._src.framework.export import export
 from everflow._src.framework.indexed_slices import IndexedSlices
@@ -304,3 +304,36 @@ def record_function(name: str, inputs: Sequence[Any], outputs: Sequence[Any],
     """Tells the active recorders of something that has a gradient of its own."""
     for recorder in LOCAL.recorders:
         recorder.record_function(name, inputs, outputs, backward)
+
+
+class VariableWatcher:
+    """A recorder that only notes which variables are read."""
+
+    def __init__(self) -> None:
+        self.variables: dict[int, Any] = {}
+
+    def __enter__(self) -> VariableWatcher:
+        push_recorder(self)
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        pop_recorder(self)
+
+    def record(self, card: Card, attrs: dict[str, Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+        """Nothing to note."""
+
+    def record_function(self, name: str, inputs: Sequence[Any], outputs: Sequence[Any],
+                        backward: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
+        """Nothing to note."""
+
+    def is_watching(self, tensors: Sequence[Any]) -> bool:
+        return False
+
+    def variable_accessed(self, variable: Any) -> None:
+        """A variable is about to be read."""
+        if variable.trainable:
+            self.variables.setdefault(id(variable), variable)
+
+    def watched_variables(self) -> tuple[Any, ...]:
+        """The trainable variables that were read, in order."""
+        return tuple(self.variables.values())

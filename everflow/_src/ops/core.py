@@ -4,3 +4,6 @@ The manifest finds public names without this; tensors need it, since their opera
 """
 
 from everflow._src.ops import constants  # noqa: F401
+from everflow._src.ops import control_flow  # noqa: F401
+from everflow._src.ops import state  # noqa: F401
+from everflow._src.ops import while_loop  # noqa: F401

@@ -127,7 +127,7 @@ class CompiledStep:
         self.input_slots: list[int] = []
         types = self._slot_types()
         for slot in sorted(used - made):
-            if types.get(slot) == dtypes.resource:
+            if types[slot] == dtypes.resource or types[slot]._is_ref_dtype:
                 self.resource_slots.append(slot)
             elif slot in program.constants and program.template[slot].size <= _LARGEST_FOLDED:
                 self.constant_slots.append(slot)
