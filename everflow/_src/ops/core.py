@@ -3,7 +3,14 @@
 The manifest finds public names without this; tensors need it, since their operators are installed by ops/.
 """
 
-from everflow._src.ops import constants  # noqa: F401
-from everflow._src.ops import control_flow  # noqa: F401
-from everflow._src.ops import state  # noqa: F401
-from everflow._src.ops import while_loop  # noqa: F401
+from everflow._src.ops import (  # noqa: F401
+    comparison,
+    constants,
+    control_flow,
+    linalg_products,
+    math_arithmetic,
+    operators,
+    reductions,
+    state,
+    while_loop,
+)

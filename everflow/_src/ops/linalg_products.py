@@ -1,0 +1,400 @@
+"""Products of matrices and tensors: matmul, matvec, tensordot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from everflow._src.framework import dtypes
+from everflow._src.framework import shape_rules as shapes
+from everflow._src.framework.constant_value import constant_value
+from everflow._src.framework.context import STATE
+from everflow._src.framework.conversion import convert
+from everflow._src.framework.dtypes import as_dtype
+from everflow._src.framework.export import export
+from everflow._src.framework.registry import op
+from everflow._src.framework.tensor import EagerTensor, Tensor
+from everflow._src.framework.tensor_shape import TensorShape
+from everflow._src.ops.broadcasting import sum_to_shape
+from everflow._src.ops.by_name import cards
+from everflow._src.ops.math_arithmetic import conjugated
+from everflow._src.ops.naming import name_scope
+from everflow._src.runtime.failures import invalid
+
+_FAST = frozenset(np.dtype(n) for n in ("float32", "float64"))
+_SMALL_FLOATS = frozenset(d.numpy_dtype for d in (dtypes.float16, dtypes.bfloat16))
+
+
+def _text(shape: Any) -> str:
+    return "[" + ",".join(map(str, shape)) + "]"
+
+
+# ---- kernels
+
+
+def _product(xp: Any, a: Any, b: Any) -> Any:
+    """The matrix product, accumulated in float32 for the small floating point types."""
+    if a.dtype in _SMALL_FLOATS and xp is np:
+        return np.matmul(a.astype(np.float32), b.astype(np.float32)).astype(a.dtype)
+    if a.ndim == 2 and b.ndim == 2 and xp is np:
+        return np.dot(a, b)  # np.dot costs half of what np.matmul does for small matrices
+    return xp.matmul(a, b)
+
+
+def _matmul_kernel(xp: Any, a: Any, b: Any, *, transpose_a: bool, transpose_b: bool) -> Any:
+    if a.ndim != 2 or b.ndim != 2:
+        if a.ndim != b.ndim:
+            raise invalid(f"In[0] and In[1] has different ndims: {_text(a.shape)} vs. {_text(b.shape)}")
+        raise invalid(f"In[0] and In[1] ndims must be == 2: {a.ndim}")
+    inner_a, inner_b = a.shape[0 if transpose_a else 1], b.shape[1 if transpose_b else 0]
+    if inner_a != inner_b:
+        raise invalid(f"Matrix size-incompatible: In[0]: {_text(a.shape)}, In[1]: {_text(b.shape)}")
+    return _product(xp, a.T if transpose_a else a, b.T if transpose_b else b)
+
+
+def _adjoint(xp: Any, x: Any) -> Any:
+    x = xp.swapaxes(x, -1, -2)
+    return xp.conj(x) if x.dtype.kind == "c" else x
+
+
+def _batch_matmul_kernel(xp: Any, x: Any, y: Any, *, adj_x: bool, adj_y: bool) -> Any:
+    if x.ndim < 2 or y.ndim < 2:
+        which, ndims = (0, x.ndim) if x.ndim < 2 else (1, y.ndim)
+        raise invalid(f"In[{which}] ndims must be >= 2: {ndims}")
+    inner_x, inner_y = x.shape[-2 if adj_x else -1], y.shape[-1 if adj_y else -2]
+    if inner_x != inner_y:
+        raise invalid(f"Matrix size-incompatible: In[0]: {_text(x.shape)}, In[1]: {_text(y.shape)}")
+    x = _adjoint(xp, x) if adj_x else x
+    y = _adjoint(xp, y) if adj_y else y
+    if y.ndim == 2 and x.ndim > 2 and 0 not in x.shape:
+        # One flat product is much faster than a batch of products with the same matrix.
+        return _product(xp, x.reshape(-1, x.shape[-1]), y).reshape(*x.shape[:-1], y.shape[-1])
+    return _product(xp, x, y)
+
+
+def _batch_matmul_v3_kernel(xp: Any, x: Any, y: Any, *, adj_x: bool, adj_y: bool, Tout: Any) -> Any:  # noqa: N803
+    target = Tout.numpy_dtype
+    return _batch_matmul_kernel(xp, x.astype(target), y.astype(target), adj_x=adj_x, adj_y=adj_y)
+
+
+# ---- shapes
+
+
+def _merge_inner(left: int | None, right: int | None) -> None:
+    if left is not None and right is not None and left != right:
+        raise ValueError(f"Dimensions must be equal, but are {left} and {right}")
+
+
+def _matmul_shape(op: Any) -> TensorShape:
+    a = shapes.with_rank(op._inputs[0]._shape, 2)._dims
+    b = shapes.with_rank(op._inputs[1]._shape, 2)._dims
+    rows, inner_a = a[::-1] if op._attrs["transpose_a"] else a
+    inner_b, columns = b[::-1] if op._attrs["transpose_b"] else b
+    _merge_inner(inner_a, inner_b)
+    return TensorShape((rows, columns))
+
+
+def _batch_matmul_shape(op: Any) -> TensorShape:
+    x, y = op._inputs[0]._shape._dims, op._inputs[1]._shape._dims
+    for dims in (x, y):
+        if dims is not None and len(dims) < 2:
+            raise ValueError(f"Shape must be at least rank 2 but is rank {len(dims)}")
+    if x is None or y is None:
+        return TensorShape(None)
+    rows, inner_x = x[:-3:-1] if op._attrs["adj_x"] else x[-2:]
+    inner_y, columns = y[:-3:-1] if op._attrs["adj_y"] else y[-2:]
+    _merge_inner(inner_x, inner_y)
+    return TensorShape((*shapes.broadcast_dims(x[:-2], y[:-2]), rows, columns))  # type: ignore[misc]
+
+
+# ---- gradients
+
+
+def _matmul_gradient(dy: Any, *, a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
+    a, b = conjugated(a), conjugated(b)
+    if not transpose_a and not transpose_b:
+        return MatMul(dy, b, transpose_b=True), MatMul(a, dy, transpose_a=True)
+    if not transpose_a:
+        return MatMul(dy, b), MatMul(dy, a, transpose_a=True)
+    if not transpose_b:
+        return MatMul(b, dy, transpose_b=True), MatMul(a, dy)
+    return (MatMul(b, dy, transpose_a=True, transpose_b=True),
+            MatMul(dy, a, transpose_a=True, transpose_b=True))
+
+
+def _batch_gradients(multiply: Any, dy: Any, x: Any, y: Any, adj_x: bool, adj_y: bool) -> tuple[Any, Any]:
+    if not adj_x and not adj_y:
+        return multiply(dy, y, adj_y=True), multiply(x, dy, adj_x=True)
+    if not adj_x:
+        return multiply(dy, y), multiply(dy, x, adj_x=True)
+    if not adj_y:
+        return multiply(y, dy, adj_y=True), multiply(x, dy)
+    return multiply(y, dy, adj_x=True, adj_y=True), multiply(dy, x, adj_x=True, adj_y=True)
+
+
+def _batch_matmul_gradient(dy: Any, *, x: Any, y: Any, x_shape: Any, y_shape: Any, adj_x: bool, adj_y: bool
+                           ) -> Any:
+    dx, dy_ = _batch_gradients(BatchMatMulV2, dy, x, y, adj_x, adj_y)
+    return sum_to_shape(dx, x_shape, y_shape, 2), sum_to_shape(dy_, y_shape, x_shape, 2)
+
+
+def _batch_matmul_v3_gradient(dy: Any, *, x: Any, y: Any, x_shape: Any, y_shape: Any, adj_x: bool, adj_y: bool
+                              ) -> Any:
+    def multiply(left: Any, right: Any, **attrs: Any) -> Any:
+        return BatchMatMulV3(left, right, Tout=dy.dtype.base_dtype, **attrs)
+
+    dx, dy_ = _batch_gradients(multiply, dy, x, y, adj_x, adj_y)
+    dx, dy_ = sum_to_shape(dx, x_shape, y_shape, 2), sum_to_shape(dy_, y_shape, x_shape, 2)
+    if dx.dtype.base_dtype != x.dtype.base_dtype:
+        dx = cards.Cast(dx, DstT=x.dtype.base_dtype)
+    if dy_.dtype.base_dtype != y.dtype.base_dtype:
+        dy_ = cards.Cast(dy_, DstT=y.dtype.base_dtype)
+    return dx, dy_
+
+
+# ---- cards
+
+_MATMUL_TYPES = dtypes.FLOATS + (dtypes.int32, dtypes.int64) + dtypes.UNSIGNED + dtypes.COMPLEX
+
+
+def _matrices() -> tuple[Any, Any]:
+    return (np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3),
+            np.linspace(0.5, 2, 12, dtype=np.float32).reshape(3, 4))
+
+
+def _batches() -> tuple[Any, Any]:
+    return (np.linspace(-1, 1, 12, dtype=np.float32).reshape(2, 1, 2, 3),
+            np.linspace(0.5, 2, 36, dtype=np.float32).reshape(3, 3, 4))
+
+
+MatMul = op(
+    "MatMul", "a: T, b: T -> product: T", T=_MATMUL_TYPES, transpose_a=False, transpose_b=False,
+    kernel=_matmul_kernel, shape=_matmul_shape, gradient=_matmul_gradient,
+    sample=lambda: (list(_matrices()), {}), doc="Product of two matrices.",
+)
+
+BatchMatMul = op(
+    "BatchMatMul", "x: T, y: T -> output: T", T=dtypes.FLOATS + (dtypes.int32, dtypes.int64) + dtypes.COMPLEX,
+    adj_x=False, adj_y=False, kernel=_batch_matmul_kernel, shape=_batch_matmul_shape,
+    gradient=_batch_matmul_gradient, sample=lambda: ([_batches()[0], _batches()[1][None, :2]], {"adj_y": False}),
+    doc="Products of batches of matrices.",
+)
+
+BatchMatMulV2 = op(
+    "BatchMatMulV2", "x: T, y: T -> output: T", T=_MATMUL_TYPES + (dtypes.int16,), adj_x=False, adj_y=False,
+    kernel=_batch_matmul_kernel, shape=_batch_matmul_shape, gradient=_batch_matmul_gradient,
+    sample=lambda: (list(_batches()), {}), doc="Products of batches of matrices; batch dimensions are broadcast.",
+)
+
+_V3 = dtypes.FLOATS + dtypes.SIGNED + dtypes.COMPLEX
+
+BatchMatMulV3 = op(
+    "BatchMatMulV3", "x: Ta, y: Tb -> output: Tout", Ta=_V3 + (dtypes.uint8,), Tb=_V3 + (dtypes.uint8,),
+    Tout=tuple(d for d in _V3 if d is not dtypes.int8), adj_x=False, adj_y=False,
+    kernel=_batch_matmul_v3_kernel, shape=_batch_matmul_shape, gradient=_batch_matmul_v3_gradient,
+    sample=lambda: (list(_batches()), {"Tout": dtypes.float32}),
+    doc="Products of batches of matrices, with an output of another dtype.",
+)
+
+
+# ---- public functions
+
+
+@export("linalg.matmul", "matmul")
+def matmul(
+    a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False, adjoint_a: bool = False,
+    adjoint_b: bool = False, a_is_sparse: bool = False, b_is_sparse: bool = False, output_type: Any = None,
+    name: str | None = None,
+) -> Any:
+    """The product of matrices, or of batches of matrices whose leading dimensions are broadcast.
+
+    Args:
+      a: tensor of shape [..., n, k].
+      b: tensor of shape [..., k, m] and the dtype of `a`.
+      transpose_a, transpose_b: multiply by the transpose of a or b.
+      adjoint_a, adjoint_b: multiply by the conjugate transpose.
+      a_is_sparse, b_is_sparse: hints that many elements are zero; the result is the same.
+      output_type: dtype of the result, when it is not that of the operands.
+      name: name of the operation.
+
+    Returns:
+      A tensor of shape [..., n, m].
+
+    Raises:
+      ValueError: a matrix is both transposed and adjoint, or the shapes do not fit (in a graph).
+      tf.errors.InvalidArgumentError: the shapes do not fit (eager).
+
+    >>> import everflow as tf
+    >>> tf.matmul([[1., 2.]], [[3.], [4.]])
+    <tf.Tensor: shape=(1, 1), dtype=float32, numpy=array([[11.]], dtype=float32)>
+    """
+    if type(a) is EagerTensor and type(b) is EagerTensor and not STATE.busy:
+        x, y = a._value, b._value
+        dtype = x.dtype
+        if (dtype is y.dtype and dtype in _FAST and x.ndim == 2 and y.ndim == 2
+                and not adjoint_a and not adjoint_b and output_type is None):
+            try:
+                return EagerTensor(np.dot(x.T if transpose_a else x, y.T if transpose_b else y))
+            except ValueError:  # the door below raises it with its explanation
+                pass
+    if transpose_a and adjoint_a:
+        raise ValueError("Only one of `transpose_a` and `adjoint_a` can be True. Received `transpose_a`=True, "
+                         "`adjoint_a`=True.")
+    if transpose_b and adjoint_b:
+        raise ValueError("Only one of `transpose_b` and `adjoint_b` can be True. Received `transpose_b`=True, "
+                         "`adjoint_b`=True.")
+    with name_scope(name, "MatMul") as scope:
+        return _general_matmul(a, b, transpose_a, transpose_b, adjoint_a, adjoint_b, output_type, scope or None)
+
+
+def _general_matmul(a: Any, b: Any, transpose_a: bool, transpose_b: bool, adjoint_a: bool, adjoint_b: bool,
+                    output_type: Any, name: str | None) -> Any:
+    if not isinstance(a, Tensor):
+        a = convert(a, hint=b.dtype.base_dtype if isinstance(b, Tensor) else None, name="a")
+    if not isinstance(b, Tensor):
+        b = convert(b, hint=a.dtype.base_dtype, name="b")
+    rank_a, rank_b = a._rank, b._rank
+    other_output = output_type is not None and as_dtype(output_type) != a.dtype.base_dtype
+    if (rank_a == 2 or rank_a is not None and rank_a < 2) and (rank_b == 2 or rank_b is not None and rank_b < 2) \
+            and not other_output and a.dtype.base_dtype not in (dtypes.int8, dtypes.int16):
+        if adjoint_a:
+            a, transpose_a = conjugated(a), True
+        if adjoint_b:
+            b, transpose_b = conjugated(b), True
+        return MatMul(a, b, transpose_a=transpose_a, transpose_b=transpose_b, name=name)
+    if transpose_a:
+        a, adjoint_a = conjugated(a), True
+    if transpose_b:
+        b, adjoint_b = conjugated(b), True
+    if other_output or a.dtype.base_dtype != b.dtype.base_dtype:
+        return BatchMatMulV3(a, b, Tout=output_type or a.dtype, adj_x=adjoint_a, adj_y=adjoint_b, name=name)
+    return BatchMatMulV2(a, b, adj_x=adjoint_a, adj_y=adjoint_b, name=name)
+
+
+@export("linalg.matvec")
+def matvec(
+    a: Any, b: Any, transpose_a: bool = False, adjoint_a: bool = False, a_is_sparse: bool = False,
+    b_is_sparse: bool = False, name: str | None = None,
+) -> Any:
+    """The product of a matrix (or a batch of them) and a vector (or a batch of them).
+
+    Args:
+      a: tensor of shape [..., n, k].
+      b: tensor of shape [..., k].
+      transpose_a, adjoint_a: multiply by the transpose, or by the conjugate transpose, of a.
+      a_is_sparse, b_is_sparse: hints that many elements are zero.
+      name: name of the operation.
+
+    Returns:
+      A tensor of shape [..., n].
+
+    >>> import everflow as tf
+    >>> tf.linalg.matvec([[1., 2.], [3., 4.]], [1., 1.])
+    <tf.Tensor: shape=(2,), dtype=float32, numpy=array([3., 7.], dtype=float32)>
+    """
+    with name_scope(name, "MatVec"):
+        column = cards.ExpandDims(b, -1)
+        product = matmul(a, column, transpose_a=transpose_a, adjoint_a=adjoint_a, a_is_sparse=a_is_sparse,
+                         b_is_sparse=b_is_sparse)
+        return cards.Squeeze(product, squeeze_dims=[-1])
+
+
+def _as_axes(value: Any) -> list[int]:
+    if isinstance(value, Tensor):
+        value = constant_value(value)
+        if value is None:
+            raise NotImplementedError("tensordot needs `axes` that are known when the graph is built")
+    array = np.asarray(value)
+    return [int(v) for v in array.reshape(-1)]
+
+
+@export("linalg.tensordot", "tensordot")
+def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Any:
+    """Sums of products over given axes of two tensors.
+
+    Args:
+      a: a tensor of floating point or complex numbers, or int32.
+      b: a tensor of the same dtype.
+      axes: a number n: the last n axes of `a` and the first n of `b`; or two lists of axes of equal length, or
+        two numbers.
+      name: name of the operations.
+
+    Returns:
+      A tensor with the axes of `a` that are left, followed by those of `b`.
+
+    Raises:
+      ValueError: `axes` does not fit the ranks, or the lists differ in length.
+
+    >>> import everflow as tf
+    >>> tf.tensordot([[1., 2.], [3., 4.]], [1., 1.], axes=1)
+    <tf.Tensor: shape=(2,), dtype=float32, numpy=array([3., 7.], dtype=float32)>
+    """
+    with name_scope(name, "Tensordot") as scope:
+        a = convert(a, name="a")
+        b = convert(b, name="b") if isinstance(b, Tensor) else convert(b, hint=a.dtype.base_dtype, name="b")
+        rank_a, rank_b = a._rank, b._rank
+        axes_a, axes_b = _contracted_axes(axes, rank_a)
+        if rank_a is None or rank_b is None:
+            raise ValueError("tensordot needs tensors of known rank. Received: "
+                             f"a.shape={a.shape}, b.shape={b.shape}")
+        axes_a = [shapes.normalize_axis(i, rank_a) for i in axes_a]
+        axes_b = [shapes.normalize_axis(i, rank_b) for i in axes_b]
+        free_a = [i for i in range(rank_a) if i not in axes_a]
+        free_b = [i for i in range(rank_b) if i not in axes_b]
+        left, dims_a, shape_a = _as_matrix(a, free_a, axes_a, False)
+        right, dims_b, shape_b = _as_matrix(b, free_b, axes_b, True)
+        product = matmul(left, right)
+        if rank_a - len(axes_a) == 1 and rank_b - len(axes_b) == 1:
+            return cards.Identity(product, name=scope) if scope else product
+        if None not in dims_a and None not in dims_b:
+            return cards.Reshape(product, np.array([*dims_a, *dims_b], np.int32), name=scope or None)
+        shape = cards.ConcatV2([shape_a(), shape_b()], np.int32(0))
+        return cards.Reshape(product, shape, name=scope or None)
+
+
+def _contracted_axes(axes: Any, rank_a: int | None) -> tuple[list[int], list[int]]:
+    if isinstance(axes, (int, np.integer)) or isinstance(axes, Tensor) and axes._rank == 0:
+        count = _as_axes(axes)[0]
+        if count < 0:
+            raise ValueError(f"`axes` must be at least 0. Received: {count}.")
+        if rank_a is not None and count > rank_a:
+            raise ValueError(f"`axes` must not be larger than the number of dimensions of tensor a. Received {count}, "
+                             f"vs tensor dimensions {rank_a}.")
+        if rank_a is None:
+            raise ValueError("tensordot with a number of axes needs a tensor of known rank")
+        return list(range(rank_a - count, rank_a)), list(range(count))
+    if isinstance(axes, (list, tuple)) and len(axes) != 2:
+        raise ValueError(f"`axes` must be an integer or have length 2. Received {axes}.")
+    axes_a, axes_b = _as_axes(axes[0]), _as_axes(axes[1])
+    if len(axes_a) != len(axes_b):
+        raise ValueError(f"Different number of contraction axes `a` and `b`, {len(axes_a)} != {len(axes_b)}.")
+    return axes_a, axes_b
+
+
+def _as_matrix(x: Any, free: list[int], contracted: list[int], contracted_first: bool) -> tuple[Any, Any, Any]:
+    """`x` as a matrix of free by contracted axes, with the static sizes of the free ones."""
+    dims = x.shape.as_list()
+    order = [*contracted, *free] if contracted_first else [*free, *contracted]
+
+    def free_shape() -> Any:
+        return cards.GatherV2(cards.Shape(x), np.array(free, np.int32), np.int32(0))
+
+    inner = [dims[i] for i in contracted]
+    outer = [dims[i] for i in free]
+    if order != list(range(len(order))):
+        transposed = cards.Transpose(x, np.array(order, np.int32))
+    else:
+        transposed = x
+    if len(free) == 1 and len(contracted) == 1:
+        return transposed, outer, free_shape
+    if None not in inner:
+        size = int(np.prod(inner))
+        rest: Any = int(np.prod(outer)) if None not in outer else -1
+        if size == 0 and rest == -1:
+            raise ValueError("tensordot of an empty tensor needs known sizes")
+        target: Any = np.array([size, rest] if contracted_first else [rest, size], np.int32)
+    else:
+        counts = cards.Prod(free_shape(), np.array([0], np.int32))
+        target = cards.Pack([np.int32(-1), counts] if contracted_first else [counts, np.int32(-1)])
+    return cards.Reshape(transposed, target), outer, free_shape
