@@ -4,11 +4,17 @@ The manifest finds public names without this; tensors need it, since their opera
 """
 
 from everflow._src.ops import (  # noqa: F401
+    array_creation,
+    array_gather,
+    array_joining,
+    array_shape,
+    array_slicing,
     comparison,
     constants,
     control_flow,
     linalg_products,
     math_arithmetic,
+    math_functions,
     operators,
     reductions,
     state,

@@ -1,0 +1,771 @@
+"""Tensors made of little: zeros, ones, ranges, one-hot rows, and conversions between dtypes."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from everflow._src.framework import dtypes
+from everflow._src.framework import shape_rules as shapes
+from everflow._src.framework.constant_value import constant_value, constant_value_as_shape
+from everflow._src.framework.context import STATE, current_graph
+from everflow._src.framework.conversion import constant_array, convert, to_numpy
+from everflow._src.framework.dtypes import as_dtype
+from everflow._src.framework.export import export
+from everflow._src.framework.indexed_slices import IndexedSlices
+from everflow._src.framework.registry import Attr, op
+from everflow._src.framework.shape_rules import UNKNOWN_SHAPE
+from everflow._src.framework.tensor import EagerTensor, Tensor
+from everflow._src.framework.tensor_shape import Dimension, TensorShape
+from everflow._src.ops.array_shape import dimension_value, index_attr, shape_internal
+from everflow._src.ops.by_name import cards
+from everflow._src.ops.naming import name_scope
+from everflow._src.runtime.failures import HostNeeded, invalid
+
+_INT32 = np.dtype("int32")
+
+# ---- filled tensors
+
+
+def _fill(xp: Any, dims: Any, value: Any) -> Any:
+    if dims.ndim != 1:
+        raise invalid(f"dims must be a vector, got shape {list(dims.shape)}")
+    if value.ndim != 0:
+        raise invalid(f"value must be a scalar, got shape {list(value.shape)}")
+    sizes = tuple(dims.tolist())
+    for size in sizes:
+        if size < 0:
+            raise invalid(f"Fill dimensions must be >= 0, got {size}")
+    return xp.full(sizes, value, dtype=value.dtype)
+
+
+Fill = op(
+    "Fill", "dims: index_type, value: T -> output: T", T=dtypes.ALL, index_type=index_attr(), kernel=_fill,
+    shape=shapes.from_value(0), static=("dims",),
+    value_as_shape=lambda op: _filled_value(op),
+    gradient=lambda dy: (None, cards.Sum(dy, cards.Range(0, cards.Rank(dy), 1)) if dy.shape.rank is None
+                         else cards.Sum(dy, np.arange(dy.shape.rank, dtype=_INT32))),
+    doc="A tensor of one value.",
+    sample=lambda: ([np.array([2, 3], np.int32), np.array(1.5, np.float32)], {}),
+)
+
+
+def _filled_value(op: Any) -> TensorShape | None:
+    size = op._outputs[0]._shape.num_elements()
+    value = dimension_value(op._inputs[1]) if op._inputs[1]._shape.rank == 0 else None
+    return None if size is None or value is None else TensorShape([value] * size)
+
+
+@export("fill")
+def fill(dims: Any, value: Any, name: str | None = None, layout: Any = None) -> Tensor:
+    """A tensor of shape `dims` in which every element is `value`.
+
+    Args:
+      dims: the sizes, a vector of integers.
+      value: a scalar of any dtype.
+      name: name of the operation.
+      layout: accepted; everflow places tensors itself.
+
+    Raises:
+      tf.errors.InvalidArgumentError: a size is negative, or `value` is no scalar.
+
+    >>> import everflow as tf
+    >>> tf.fill([2, 2], 7).numpy().tolist()
+    [[7, 7], [7, 7]]
+    """
+    return Fill(dims, value, name=name)
+
+
+def _static_sizes(shape: Any) -> list[int] | None:
+    """The sizes in `shape` when all are plain numbers, else None."""
+    if isinstance(shape, TensorShape):
+        return list(shape._dims) if shape.is_fully_defined() else None  # type: ignore[arg-type]
+    if isinstance(shape, EagerTensor):
+        array = np.asarray(shape._array)
+        return array.tolist() if array.ndim == 1 else [int(array)] if array.ndim == 0 else None
+    if isinstance(shape, np.ndarray):
+        return shape.tolist() if shape.ndim == 1 and shape.dtype.kind in "iu" else None
+    if isinstance(shape, (list, tuple)):
+        sizes = []
+        for size in shape:
+            if isinstance(size, Tensor) and not isinstance(size, EagerTensor):
+                return None
+            try:
+                sizes.append(size.value if isinstance(size, Dimension) else operator.index(size))
+            except TypeError:
+                return None
+        return None if None in sizes else sizes
+    return None
+
+
+# Below this many elements a graph holds the zeros themselves; above it, the operation that makes them.
+_LARGEST_CONSTANT = 1000
+
+
+def _filled(shape: Any, number: int, dtype: Any, name: str | None, default_name: str) -> Tensor:
+    dtype = as_dtype(dtype).base_dtype
+    if not STATE.busy:
+        kind = type(shape)
+        if (kind is list or kind is tuple) and dtype is not dtypes.string:
+            try:
+                make = np.ones if number else np.zeros
+                return EagerTensor(make(shape, dtype.numpy_dtype))
+            except (TypeError, ValueError):
+                pass
+    value = np.full((), (b"1" if number else b"") if dtype == dtypes.string else number, dtype.numpy_dtype)
+    with name_scope(name, default_name) as scope:
+        if not isinstance(shape, Tensor):
+            sizes = _static_sizes(shape)
+            if sizes is not None:
+                in_graph = STATE.busy and current_graph() is not None
+                if in_graph and -1 < min(sizes, default=0) and np.prod(sizes, dtype=float) < _LARGEST_CONSTANT:
+                    return constant_array(np.full(sizes, value, value.dtype), dtype, scope or None)
+                shape = constant_array(np.array(sizes, _INT32), dtypes.int32, "shape_as_tensor")
+            else:
+                shape = convert(shape, hint=dtypes.int32, name="packed")
+        if shape.shape.rank == 0:
+            shape = cards.Reshape(shape, [-1])
+        if shape.dtype.base_dtype not in (dtypes.int32, dtypes.int64):
+            shape = cards.Cast(shape, DstT=dtypes.int32)
+        return Fill(shape, constant_array(value, dtype), name=scope or None)
+
+
+@export("zeros")
+def zeros(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layout: Any = None) -> Tensor:
+    """A tensor of `shape` and `dtype` in which every element is zero (False, or the empty string).
+
+    >>> import everflow as tf
+    >>> tf.zeros([2, 3])
+    <tf.Tensor: shape=(2, 3), dtype=float32, numpy=
+    array([[0., 0., 0.],
+           [0., 0., 0.]], dtype=float32)>
+    """
+    return _filled(shape, 0, dtype, name, "zeros")
+
+
+@export("ones")
+def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layout: Any = None) -> Tensor:
+    """A tensor of `shape` and `dtype` in which every element is one (True).
+
+    >>> import everflow as tf
+    >>> tf.ones([2], tf.int32)
+    <tf.Tensor: shape=(2,), dtype=int32, numpy=array([1, 1], dtype=int32)>
+    """
+    return _filled(shape, 1, dtype, name, "ones")
+
+
+def _zeros_of(xp: Any, x: Any) -> Any:
+    if x.dtype == object:
+        return np.full(x.shape, b"", object)
+    return xp.zeros(x.shape, x.dtype)
+
+
+# Not shape_only: what they make may be large, and would then be a constant of every executable.
+ZerosLike = op(
+    "ZerosLike", "x: T -> y: T", T=dtypes.ALL, kernel=_zeros_of, shape=shapes.unchanged,
+    no_gradient="its value is constant", doc="Zeros of the shape and dtype of a tensor.",
+    sample=lambda: ([np.arange(3, dtype=np.float32)], {}),
+)
+
+OnesLike = op(
+    "OnesLike", "x: T -> y: T", T=dtypes.ALL, kernel=lambda xp, x: xp.ones(x.shape, x.dtype),
+    shape=shapes.unchanged, no_gradient="its value is constant",
+    doc="Ones of the shape and dtype of a tensor.",
+    sample=lambda: ([np.arange(3, dtype=np.float32)], {}),
+)
+
+
+def _like(input: Any, number: int, dtype: Any, name: str | None, optimize: bool) -> Any:
+    if type(input) is EagerTensor and not STATE.busy:
+        value = input._value
+        wanted = value.dtype if dtype is None else as_dtype(dtype).numpy_dtype
+        if wanted.kind in "fiubcV":
+            return EagerTensor((np.ones if number else np.zeros)(value.shape, wanted))
+    default_name = "ones_like" if number else "zeros_like"
+    with name_scope(name, default_name) as scope:
+        if not isinstance(input, Tensor):
+            if hasattr(input, "with_values"):  # a sparse tensor
+                return input.with_values(_like(input.values, number, dtype, name, optimize))
+            if isinstance(input, IndexedSlices):
+                return IndexedSlices(_like(input.values, number, dtype, None, optimize), input.indices,
+                                     input.dense_shape)
+            if hasattr(input, "flat_values") and hasattr(input, "with_flat_values"):  # a ragged tensor
+                return input.with_flat_values(_like(input.flat_values, number, dtype, None, optimize))
+            input = convert(input, name="tensor")
+        base = input.dtype.base_dtype
+        wanted_dtype = base if dtype is None else as_dtype(dtype).base_dtype
+        fill_with = ones if number else zeros
+        static = input.shape
+        if optimize and base != dtypes.variant and static.is_fully_defined() and wanted_dtype != dtypes.variant:
+            return fill_with(static, wanted_dtype, scope or None)
+        if wanted_dtype != base and base != dtypes.variant:
+            return fill_with(shape_internal(input, optimize=optimize), wanted_dtype, scope or None)
+        return (OnesLike if number else ZerosLike)(input, name=scope or None)
+
+
+@export("zeros_like", v1=[])
+def zeros_like(input: Any, dtype: Any = None, name: str | None = None, layout: Any = None) -> Any:
+    """Zeros of the shape of `input`, of its dtype or of `dtype`.
+
+    >>> import everflow as tf
+    >>> tf.zeros_like([1, 2])
+    <tf.Tensor: shape=(2,), dtype=int32, numpy=array([0, 0], dtype=int32)>
+    """
+    return _like(input, 0, dtype, name, True)
+
+
+@export(v1=["zeros_like"])
+def zeros_like_v1(tensor: Any, dtype: Any = None, name: str | None = None, optimize: bool = True) -> Any:
+    """Zeros of the shape of `tensor`, of its dtype or of `dtype`.
+
+    Args:
+      tensor: a tensor.
+      dtype: the dtype of the zeros.
+      name: name of the operation.
+      optimize: True makes a constant where the shape is known statically.
+    """
+    return _like(tensor, 0, dtype, name, optimize)
+
+
+@export("ones_like", v1=[])
+def ones_like(input: Any, dtype: Any = None, name: str | None = None, layout: Any = None) -> Any:
+    """Ones of the shape of `input`, of its dtype or of `dtype`.
+
+    >>> import everflow as tf
+    >>> tf.ones_like([[1., 2.]]).numpy().tolist()
+    [[1.0, 1.0]]
+    """
+    return _like(input, 1, dtype, name, True)
+
+
+@export(v1=["ones_like"])
+def ones_like_v1(tensor: Any, dtype: Any = None, name: str | None = None, optimize: bool = True) -> Any:
+    """Ones of the shape of `tensor`, of its dtype or of `dtype`; see `zeros_like`."""
+    return _like(tensor, 1, dtype, name, optimize)
+
+
+# ---- ranges
+
+
+def _range_size(start: Any, limit: Any, delta: Any, error: Any) -> int:
+    start, limit, delta = (v.reshape(())[()] for v in (start, limit, delta))
+    if delta == 0:
+        raise error(f"Requires delta != 0: {delta}")
+    if delta > 0 and start > limit:
+        raise error(f"Requires start <= limit when delta > 0: {start}/{limit}")
+    if delta < 0 and start < limit:
+        raise error(f"Requires start >= limit when delta < 0: {start}/{limit}")
+    if np.dtype(delta.dtype).kind in "iu":
+        start, limit, delta = int(start), int(limit), int(delta)
+        return max(0, -((start - limit) // delta))
+    size = np.ceil(abs((np.float64(limit) - np.float64(start)) / np.float64(delta)))
+    if not np.isfinite(size):
+        raise error(f"Requires finite start, limit and delta: {start}/{limit}/{delta}")
+    return int(size)
+
+
+def _range(xp: Any, start: Any, limit: Any, delta: Any) -> Any:
+    for name, value in (("start", start), ("limit", limit), ("delta", delta)):
+        if value.size != 1:
+            raise invalid(f"{name} must be a scalar, not shape {list(value.shape)}")
+    size = _range_size(start, limit, delta, invalid)
+    dtype = start.dtype
+    start, delta = start.reshape(())[()], delta.reshape(())[()]
+    steps = np.arange(size)
+    if dtype.kind in "iu":
+        return (int(start) + steps * int(delta)).astype(dtype)
+    if dtype.itemsize < 4:
+        # TensorFlow adds the step again and again in these types; multiplying is closer to what is meant.
+        return (float(start) + steps * float(delta)).astype(dtype)
+    return (start + steps.astype(dtype) * delta).astype(dtype)
+
+
+def _range_shape(op: Any) -> TensorShape:
+    for tensor in op._inputs:
+        shapes.with_rank(tensor._shape, 0)
+    values = [constant_value(t) for t in op._inputs]
+    if any(v is None for v in values):
+        limit = dimension_value(op._inputs[1]) if op._inputs[1]._dtype.is_integer else None
+        if limit is not None and all(v is not None for v in (values[0], values[2])):
+            return TensorShape([_range_size(values[0], np.array(limit, values[0].dtype), values[2], ValueError)])
+        return TensorShape([None])
+    return TensorShape([_range_size(*values, ValueError)])
+
+
+Range = op(
+    "Range", "start: Tidx, limit: Tidx, delta: Tidx -> output: Tidx",
+    Tidx=Attr("type", dtypes.int32, allowed=(dtypes.bfloat16, dtypes.float16, dtypes.float32, dtypes.float64,
+                                              dtypes.int8, dtypes.int16, dtypes.int32, dtypes.int64,
+                                              dtypes.uint16, dtypes.uint32)),
+    kernel=_range, shape=_range_shape, static=("start", "limit", "delta"),
+    no_gradient="its values are positions", doc="Numbers from start to limit in steps of delta.",
+    sample=lambda: ([np.array(v, np.int32) for v in (1, 7, 2)], {}),
+)
+
+_RANGE_ORDER = (dtypes.int32, dtypes.int64, dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64)
+
+
+@export("range")
+def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str = "range") -> Tensor:
+    """The numbers from `start`, in steps of `delta`, as long as they are below `limit` (above, for delta < 0).
+
+    Args:
+      start: the first number; with `limit` None, the limit, and the first number is 0.
+      limit: where the numbers end; it is not among them.
+      delta: the step.
+      dtype: dtype of the result; of the arguments when None.
+      name: name of the operation.
+
+    Raises:
+      tf.errors.InvalidArgumentError, ValueError (in a graph): the step is zero or leads away from `limit`.
+
+    >>> import everflow as tf
+    >>> tf.range(3), tf.range(3, 18, 5).numpy().tolist()
+    (<tf.Tensor: shape=(3,), dtype=int32, numpy=array([0, 1, 2], dtype=int32)>, [3, 8, 13])
+    """
+    if limit is None:
+        start, limit = 0, start
+    if not STATE.busy and type(start) is int and type(limit) is int and type(delta) is int and dtype is None:
+        if delta and 0 <= (limit - start) // delta < 2**20 and abs(limit) < 2**31 > abs(start):
+            return EagerTensor(np.arange(start, limit, delta, _INT32))
+    with name_scope(name, "range") as scope:
+        wanted = as_dtype(dtype) if dtype is not None else None
+        values = []
+        for value, label in ((start, "start"), (limit, "limit"), (delta, "delta")):
+            if isinstance(value, Tensor) or hasattr(value, "_dense_var_to_tensor"):
+                values.append(convert(value))
+            elif wanted is not None and not isinstance(value, (bool, str, bytes)):
+                # A float that stands for an integer, as range(2., dtype=tf.int32) has it, is converted after.
+                try:
+                    values.append(convert(value, wanted, name=label))
+                except (TypeError, ValueError):
+                    values.append(convert(value, name=label))
+            else:
+                values.append(convert(value, name=label))
+        if wanted is None:
+            given = [v.dtype.base_dtype for v in values]
+            if any(g not in _RANGE_ORDER for g in given):
+                wanted = next(g for g in given if g not in _RANGE_ORDER)
+                if any(g != wanted for g in given):
+                    raise TypeError("Arguments of tf.range have dtypes that do not fit each other: "
+                                    f"{', '.join(g.name for g in given)}")
+            else:
+                wanted = max(given, key=_RANGE_ORDER.index)
+        values = [v if v.dtype.base_dtype == wanted else cards.Cast(v, DstT=wanted) for v in values]
+        return Range(*values, name=scope or None)
+
+
+def _lin_space(xp: Any, start: Any, stop: Any, num: Any) -> Any:
+    number = int(num.reshape(()))
+    if number <= 0:
+        raise invalid(f"Requires num > 0: {number}")
+    if number == 1:
+        return xp.reshape(start, (1,))
+    dtype = start.dtype
+    # Each number from its index, and the last one exactly.
+    wide = np.dtype("float64") if dtype == np.float64 else np.dtype("float32")
+    a, b = xp.asarray(start).astype(wide), xp.asarray(stop).astype(wide)
+    step = (b - a) / wide.type(number - 1)
+    inner = a + step * np.arange(number - 1).astype(wide)
+    return xp.concatenate([inner, xp.reshape(b, (1,))]).astype(dtype)
+
+
+def _lin_space_shape(op: Any) -> TensorShape:
+    number = constant_value(op._inputs[2])
+    if number is not None and int(number.reshape(())) <= 0:
+        raise ValueError(f"Requires num > 0: {int(number.reshape(()))}")
+    return TensorShape([None if number is None else int(number.reshape(()))])
+
+
+LinSpace = op(
+    "LinSpace", "start: T, stop: T, num: Tidx -> output: T", T=dtypes.FLOATS, Tidx=index_attr(),
+    kernel=_lin_space, shape=_lin_space_shape, static=("num",), no_gradient="as TensorFlow has it",
+    doc="Numbers evenly spaced over an interval.",
+    sample=lambda: ([np.array(0, np.float32), np.array(1, np.float32), np.array(5, np.int32)], {}),
+)
+
+
+# ---- one-hot
+
+
+def _one_hot(xp: Any, indices: Any, depth: Any, on: Any, off: Any, *, axis: int) -> Any:
+    rank = indices.ndim
+    size = int(depth.reshape(())) if depth.size == 1 else -1
+    if depth.size != 1:
+        raise invalid(f"depth must be a scalar, but got: {list(depth.shape)}")
+    if size < 0:
+        raise invalid(f"depth must be non-negative, got: {size}")
+    if on.ndim or off.ndim:
+        raise invalid(f"on_value and off_value must be scalars, but got shapes {list(on.shape)}, {list(off.shape)}")
+    if axis != -1 and not 0 <= axis <= rank:
+        raise invalid(f"Expected axis to be -1 or between [0, {rank + 1}).  But received: {axis}")
+    position = rank if axis == -1 else axis
+    classes = np.arange(size, dtype=np.int64 if indices.dtype == np.int64 else np.int32)
+    classes = classes.reshape((size,) + (1,) * (rank - position))
+    hot = xp.equal(xp.expand_dims(indices, position), classes)
+    return xp.where(hot, on, off)
+
+
+def _one_hot_shape(op: Any) -> TensorShape:
+    dims, depth, axis = op._inputs[0]._shape._dims, constant_value(op._inputs[1]), op._attrs["axis"]
+    for tensor in op._inputs[1:]:
+        shapes.with_rank(tensor._shape, 0)
+    if dims is None:
+        return UNKNOWN_SHAPE
+    if depth is not None and int(depth) < 0:
+        raise ValueError(f"depth must be non-negative, got: {int(depth)}")
+    if axis < -1 or axis > len(dims):
+        raise ValueError(f"axis must be >= -1 and at most {len(dims)}, received {axis}")
+    position = len(dims) if axis == -1 else axis
+    size = dimension_value(op._inputs[1])
+    return TensorShape(dims[:position] + (size,) + dims[position:])
+
+
+OneHot = op(
+    "OneHot", "indices: TI, depth: int32, on_value: T, off_value: T -> output: T", T=dtypes.ALL,
+    TI=Attr("type", dtypes.int64, allowed=(dtypes.uint8, dtypes.int8, dtypes.int32, dtypes.int64)), axis=-1,
+    kernel=_one_hot, shape=_one_hot_shape, static=("depth",), no_gradient="as TensorFlow has it",
+    doc="Rows with one value on and all others off.",
+    sample=lambda: ([np.array([0, 2, -1], np.int32), np.array(3, np.int32), np.array(1, np.float32),
+                     np.array(0, np.float32)], {}),
+)
+
+
+@export("one_hot")
+def one_hot(indices: Any, depth: Any, on_value: Any = None, off_value: Any = None, axis: int | None = None,
+            dtype: Any = None, name: str | None = None) -> Tensor:
+    """A tensor with one more dimension, in which `on_value` stands at the index and `off_value` elsewhere.
+
+    Args:
+      indices: integers of any shape; one out of [0, depth) gives a row of `off_value`.
+      depth: size of the new dimension.
+      on_value: value at the index, 1 by default.
+      off_value: value elsewhere, 0 by default.
+      axis: where the new dimension stands; the last one by default.
+      dtype: dtype of the result; that of the values, else float32.
+      name: name of the operation.
+
+    Raises:
+      TypeError: `on_value`, `off_value` and `dtype` disagree.
+
+    >>> import everflow as tf
+    >>> tf.one_hot([0, 2], 3).numpy().tolist()
+    [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    with name_scope(name, "one_hot") as scope:
+        wanted = as_dtype(dtype).base_dtype if dtype is not None else None
+        on_dtype = _dtype_of(on_value, wanted)
+        off_dtype = _dtype_of(off_value, wanted)
+        if wanted is not None:
+            for label, given in (("on_value", on_dtype), ("off_value", off_dtype)):
+                if given is not None and given != wanted:
+                    raise TypeError(f"dtype {given.name} of {label} does not match dtype parameter {wanted.name}")
+        elif on_dtype is not None or off_dtype is not None:
+            wanted = on_dtype or off_dtype
+            if on_dtype is not None and off_dtype is not None and on_dtype != off_dtype:
+                raise TypeError(f"dtype {on_dtype.name} of on_value does not match dtype {off_dtype.name} of off_value")
+        else:
+            wanted = dtypes.float32
+        on = constant_array(np.ones((), wanted.numpy_dtype), wanted, "Const") if on_value is None \
+            else convert(on_value, wanted, name="on_value")
+        off = constant_array(np.zeros((), wanted.numpy_dtype), wanted, "Const") if off_value is None \
+            else convert(off_value, wanted, name="off_value")
+        return OneHot(indices, depth, on, off, axis=-1 if axis is None else axis, name=scope or None)
+
+
+def _dtype_of(value: Any, wanted: Any) -> Any:
+    """The dtype that a value has, or takes when it is a plain number and `wanted` accepts it."""
+    if value is None:
+        return None
+    given = getattr(value, "dtype", None)
+    if given is not None:
+        return as_dtype(given).base_dtype
+    if wanted is not None:
+        try:
+            to_numpy(value, wanted)
+        except (TypeError, ValueError):
+            pass
+        else:
+            return wanted
+    return as_dtype(np.asarray(to_numpy(value)).dtype)
+
+
+@export("sequence_mask")
+def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = dtypes.bool, name: str | None = None) -> Tensor:
+    """A mask of the first positions of each sequence.
+
+    Args:
+      lengths: integers of shape S.
+      maxlen: size of the last dimension of the result; the largest length when None.
+      dtype: dtype of the result.
+      name: name of the operations.
+
+    Returns:
+      A tensor of shape S + [maxlen], in which position j is 1 (True) where j < lengths[i].
+
+    Raises:
+      ValueError: `maxlen` is no scalar.
+
+    >>> import everflow as tf
+    >>> tf.sequence_mask([1, 3], 3).numpy().tolist()
+    [[True, False, False], [True, True, True]]
+    """
+    with name_scope(name, "SequenceMask"):
+        lengths = convert(lengths)
+        if maxlen is None:
+            rank = lengths.shape.rank
+            axes = cards.Range(0, cards.Rank(lengths), 1) if rank is None else np.arange(rank, dtype=_INT32)
+            maxlen = cards.Max(lengths, axes)
+            maxlen = cards.Maximum(cards.Cast(np.zeros((), _INT32), DstT=maxlen.dtype), maxlen)
+        else:
+            maxlen = convert(maxlen)
+        if maxlen.shape.rank is not None and maxlen.shape.rank != 0:
+            raise ValueError(f"Argument `maxlen` must be scalar for sequence_mask, received `maxlen` = {maxlen} with "
+                             f"shape '{maxlen.shape}' instead")
+        columns = range(constant_array(np.zeros((), maxlen.dtype.numpy_dtype)), maxlen,
+                        constant_array(np.ones((), maxlen.dtype.numpy_dtype)))
+        matrix = cast(cards.ExpandDims(lengths, -1), maxlen.dtype)
+        result = cards.Less(columns, matrix)
+        if dtype is None or as_dtype(dtype) == dtypes.bool:
+            return result
+        return cast(result, dtype)
+
+
+# ---- conversion between dtypes
+
+
+def _cast(xp: Any, x: Any, *, SrcT: Any, DstT: Any, Truncate: bool) -> Any:  # noqa: N803 - names of attrs
+    target = DstT.numpy_dtype
+    if SrcT == DstT:
+        return x
+    if target.kind == "O" or x.dtype.kind == "O":
+        raise NotImplementedError(f"Cast {_c_name(SrcT)} to {_c_name(DstT)} is not supported")
+    if SrcT.is_complex and not DstT.is_complex:
+        x = x.real
+    if Truncate and DstT == dtypes.bfloat16 and SrcT in (dtypes.float32, dtypes.float64):
+        bits = x.astype(np.float32).view(np.uint32) & np.uint32(0xFFFF0000)
+        return bits.view(np.float32).astype(target)
+    if xp is not np:
+        x = xp.asarray(x)
+        if DstT == dtypes.bool:
+            return xp.not_equal(x, xp.zeros((), x.dtype))
+    return x.astype(target)
+
+
+def _c_name(dtype: Any) -> str:
+    return {"float32": "float", "float64": "double", "float16": "half"}.get(dtype.name, dtype.name)
+
+
+def _cast_gradient(dy: Any, *, SrcT: Any) -> Any:  # noqa: N803
+    return Cast(dy, DstT=SrcT) if SrcT.is_floating or SrcT.is_complex else None
+
+
+Cast = op(
+    "Cast", "x: SrcT -> y: DstT", SrcT=dtypes.ALL, DstT=dtypes.ALL, Truncate=False, kernel=_cast,
+    shape=shapes.unchanged, value_as_shape=lambda op: constant_value_as_shape(op._inputs[0])
+    if op._inputs[0]._shape.rank == 1 else None,
+    gradient=_cast_gradient, doc="The same numbers in another dtype.",
+    sample=lambda: ([np.array([1.5, -2.5], np.float32)], {"DstT": dtypes.float64}),
+)
+
+
+@export("cast", "dtypes.cast")
+def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
+    """The elements of `x` converted to `dtype`.
+
+    Floats become integers by dropping their fraction, complex numbers real by dropping the imaginary part,
+    numbers bool by asking whether they are not zero.
+
+    Args:
+      x: a tensor, or a sparse or ragged one.
+      dtype: the dtype of the result.
+      name: name of the operation.
+
+    Raises:
+      TypeError: `x` cannot be converted to `dtype`.
+
+    >>> import everflow as tf
+    >>> tf.cast([1.8, -2.2], tf.int32)
+    <tf.Tensor: shape=(2,), dtype=int32, numpy=array([ 1, -2], dtype=int32)>
+    """
+    dtype = as_dtype(dtype).base_dtype
+    if type(x) is EagerTensor and not STATE.busy:
+        value = x._value
+        target = dtype.numpy_dtype
+        source = value.dtype
+        if source is target:
+            return x
+        if source.kind in "fiub" and target.kind in "fiub":
+            return EagerTensor(value.astype(target))
+    if isinstance(x, Tensor) and x.dtype == dtype:
+        return x
+    if not isinstance(x, Tensor):
+        if isinstance(x, IndexedSlices):
+            return IndexedSlices(cast(x.values, dtype), x.indices, x.dense_shape)
+        if hasattr(x, "with_values"):
+            return x.with_values(cast(x.values, dtype, name))
+        if hasattr(x, "with_flat_values"):
+            return x.with_flat_values(cast(x.flat_values, dtype, name))
+    with name_scope(name, "Cast") as scope:
+        x = convert(x, name="x")
+        if x.dtype.base_dtype == dtype:
+            return x
+        return Cast(x, DstT=dtype, name=scope or None)
+
+
+@export("saturate_cast", "dtypes.saturate_cast")
+def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Any:
+    """The elements of `value` converted to `dtype`, those out of its range to its ends.
+
+    >>> import everflow as tf
+    >>> tf.saturate_cast([-5., 70., 300.], tf.uint8).numpy().tolist()
+    [0, 70, 255]
+    """
+    with name_scope(name, "saturate_cast") as scope:
+        value = convert(value, name="value")
+        target, source = as_dtype(dtype).base_dtype, value.dtype.base_dtype
+        if source.is_complex:
+            if target.is_complex:
+                real = cards.Cast(cards.Real(value, Tout=source.real_dtype), DstT=source.real_dtype)
+                imaginary = cards.Imag(value, Tout=source.real_dtype)
+                real, imaginary = (saturate_cast(part, target.real_dtype) for part in (real, imaginary))
+                return cards.Complex(real, imaginary, Tout=target, name=scope or None)
+            value = cards.Real(value, Tout=source.real_dtype)
+            source = value.dtype.base_dtype
+        bounded = target.real_dtype
+        if source != dtypes.bool and bounded.is_numeric:
+            low, high = _bounds(source, bounded)
+            if low is not None or high is not None:
+                low = source.min if low is None else low
+                high = source.max if high is None else high
+                low, high = (np.array(v).astype(source.numpy_dtype) for v in (low, high))
+                value = cards.Minimum(cards.Maximum(value, low), high)
+        return cast(value, target, scope or None)
+
+
+def _bounds(source: Any, target: Any) -> tuple[Any, Any]:
+    """The ends of the range of `target` that lie inside of that of `source`, as numbers of `source`.
+
+    A float dtype holds the last number of a large integer dtype only rounded up, which would overflow again:
+    the largest float below it stands for it.
+    """
+    low = target.min if float(source.min) < float(target.min) else None
+    high = None
+    if float(source.max) > float(target.max):
+        high = target.max
+        if source.is_floating:
+            rounded = np.array(high).astype(source.numpy_dtype)
+            if target.is_integer and float(rounded) > float(high) or int(float(rounded)) > int(float(high)):
+                rounded = np.nextafter(rounded, np.zeros((), rounded.dtype))
+            elif target.is_integer and int(float(rounded)) > int(high):
+                rounded = np.nextafter(rounded, np.zeros((), rounded.dtype))
+            high = rounded
+    return low, high
+
+
+def _bitcast(xp: Any, x: Any, *, type: Any) -> Any:
+    target = type.numpy_dtype
+    old, new = x.dtype.itemsize, target.itemsize
+    if old == new:
+        return np.ascontiguousarray(x).view(target).reshape(x.shape)
+    if old > new:
+        whole = np.ascontiguousarray(x).reshape((*x.shape, 1)).view(target)
+        return whole.reshape((*x.shape, old // new))
+    ratio = new // old
+    if not x.shape or x.shape[-1] != ratio:
+        raise invalid(f"Cannot bitcast from {x.dtype.name} to {target.name}: the last dimension must be {ratio}, the "
+                      f"shape is {list(x.shape)}")
+    return np.ascontiguousarray(x).view(target).reshape(x.shape[:-1])
+
+
+def _bitcast_xla(jax: Any, x: Any, *, type: Any) -> Any:
+    target = type.numpy_dtype
+    if x.dtype == target:
+        return x
+    if x.dtype.kind == "c" or target.kind == "c":
+        raise HostNeeded("XLA bitcasts no complex numbers")
+    if x.dtype.itemsize < target.itemsize and (not x.shape or x.shape[-1] * x.dtype.itemsize != target.itemsize):
+        raise invalid(f"Cannot bitcast from {x.dtype.name} to {target.name}: the last dimension must be "
+                      f"{target.itemsize // x.dtype.itemsize}, the shape is {list(x.shape)}")
+    return jax.lax.bitcast_convert_type(x, target)
+
+
+def _bitcast_shape(op: Any) -> TensorShape:
+    dims = op._inputs[0]._shape._dims
+    old, new = op._inputs[0]._dtype.size, op._attrs["type"].size
+    if dims is None or old == new:
+        return op._inputs[0]._shape
+    if old > new:
+        return TensorShape((*dims, old // new))
+    if not dims or dims[-1] not in (None, new // old):
+        raise ValueError(f"Cannot bitcast due to shape. The last dimension must be {new // old}, the shape is {dims}")
+    return TensorShape(dims[:-1])
+
+
+_BITS = tuple(d for d in dtypes.ALL if d not in (dtypes.string, dtypes.resource, dtypes.variant, dtypes.bool))
+
+Bitcast = op(
+    "Bitcast", "input: T -> output: type", T=_BITS, type=_BITS, kernel=_bitcast, xla=_bitcast_xla,
+    shape=_bitcast_shape, no_gradient="bits have no gradient", doc="The same bits, read as another dtype.",
+    sample=lambda: ([np.array([1.0, -2.0], np.float32)], {"type": dtypes.int32}),
+)
+
+
+@export("bitcast")
+def bitcast(input: Any, type: Any, name: str | None = None) -> Tensor:
+    """The bits of `input` read as numbers of another dtype.
+
+    Smaller numbers get one more dimension at the end, larger ones use one up.
+
+    Raises:
+      tf.errors.InvalidArgumentError: the last dimension does not fit.
+
+    >>> import everflow as tf
+    >>> hex(tf.bitcast(1.0, tf.uint32).numpy())
+    '0x3f800000'
+    """
+    return Bitcast(input, type=type, name=name)
+
+
+@export(v1=["to_float"])
+def to_float(x: Any, name: str = "ToFloat") -> Any:
+    """`x` as float32."""
+    return cast(x, dtypes.float32, name)
+
+
+@export(v1=["to_double"])
+def to_double(x: Any, name: str = "ToDouble") -> Any:
+    """`x` as float64."""
+    return cast(x, dtypes.float64, name)
+
+
+@export(v1=["to_int32"])
+def to_int32(x: Any, name: str = "ToInt32") -> Any:
+    """`x` as int32."""
+    return cast(x, dtypes.int32, name)
+
+
+@export(v1=["to_int64"])
+def to_int64(x: Any, name: str = "ToInt64") -> Any:
+    """`x` as int64."""
+    return cast(x, dtypes.int64, name)
+
+
+@export(v1=["to_bfloat16"])
+def to_bfloat16(x: Any, name: str = "ToBFloat16") -> Any:
+    """`x` as bfloat16."""
+    return cast(x, dtypes.bfloat16, name)
+
+
+@export(v1=["to_complex64"])
+def to_complex64(x: Any, name: str = "ToComplex64") -> Any:
+    """`x` as complex64."""
+    return cast(x, dtypes.complex64, name)
+
+
+@export(v1=["to_complex128"])
+def to_complex128(x: Any, name: str = "ToComplex128") -> Any:
+    """`x` as complex128."""
+    return cast(x, dtypes.complex128, name)
