@@ -5,6 +5,7 @@ names are resolved on first use (see `_namespaces.py`), so importing this costs 
 """
 
 from everflow import _namespaces
+from everflow._namespaces import PublicNameError as PublicNameError
 
 __getattr__, __dir__ = _namespaces.attribute_functions(__name__)
 

@@ -42,12 +42,14 @@ class PublicNameError(AttributeError):
 
     def __init__(self, root: str, path: str, name: str) -> None:
         super().__init__(root, path, name)
-        self.name = name
+        self.name = name  # without `obj`, which would have Python add a guess of its own
         self._where = (root, path, name)
 
     def __str__(self) -> str:
         return _explain(*self._where)
 
+
+PublicNameError.__module__ = "everflow"  # what a traceback shows
 
 def _explain(root: str, path: str, name: str) -> str:
     names = importlib.import_module("everflow._src.compat.public_names")
@@ -147,13 +149,19 @@ def attribute_functions(root: str, path: str = "") -> tuple[Callable[[str], Any]
 
 def public_names(root: str, path: str) -> list[str]:
     """The names that a namespace offers, sorted."""
-    return sorted(index(ROOTS[root]).get(path, ()))
+    return sorted(_targets(root, path))
+
+
+def _targets(root: str, path: str) -> dict[str, str]:
+    """The names of one namespace -> where they are found."""
+    found = index(ROOTS[root])
+    if root == "everflow.compat.v2" and not path:
+        return {**found[""], **found["compat.v2"]}
+    return found.get(path, {})
 
 
 def _resolve(root: str, path: str, name: str) -> Any:
-    generation = ROOTS[root]
-    names = index(generation).get(path, {})
-    target = names.get(name)
+    target = _targets(root, path).get(name)
     if target is None:
         if name == "__all__":
             return [n for n in public_names(root, path) if not n.startswith("_")]
@@ -230,7 +238,7 @@ def find_namespace(fullname: str, canonical: str) -> importlib.machinery.ModuleS
     if is_namespace(root, path):
         return importlib.machinery.ModuleSpec(fullname, _LOADER, is_package=True)
     parent, _, last = path.rpartition(".")
-    if last in index(ROOTS[root]).get(parent, ()):
+    if last in _targets(root, parent):
         return None  # a function or class: the import system says that it is no module
     names = importlib.import_module("everflow._src.compat.public_names")
     if names.was_public(ROOTS[root], path):

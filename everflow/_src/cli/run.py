@@ -111,7 +111,7 @@ def _run_spec(
         raise CannotRun(f"No code object available for {spec.name}", 1)
     readable = spec.origin is not None and os.path.isfile(spec.origin)
     alias.install(generation or (generations.detect(spec.origin) if readable and spec.origin else 2))
-    main = _main_module(spec.origin, spec if spec.name != "__main__" else None, loader)
+    main = _main_module(spec.origin, spec, loader)
     sys.argv[:] = [argv0, *arguments]
     exec(code, vars(main))
 

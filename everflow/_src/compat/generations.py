@@ -70,24 +70,6 @@ def control_flow_v2_enabled() -> bool:
     return STATE.v2_control_flow
 
 
-@export(v1=["enable_resource_variables"])
-def enable_resource_variables() -> None:
-    """New variables are resource variables, whose reads and writes are ordered."""
-    STATE.resource_variables = True
-
-
-@export(v1=["disable_resource_variables"])
-def disable_resource_variables() -> None:
-    """New variables are 1.x reference variables, unless they ask for `use_resource=True`."""
-    STATE.resource_variables = False
-
-
-@export(v1=["resource_variables_enabled"])
-def resource_variables_enabled() -> bool:
-    """True when new variables are resource variables."""
-    return STATE.resource_variables
-
-
 @export(v1=["enable_tensor_equality"])
 def enable_tensor_equality() -> None:
     """`==` between tensors compares their elements, as in TensorFlow 2.x."""
