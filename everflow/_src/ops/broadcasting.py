@@ -34,17 +34,25 @@ def _broadcast_gradient_axes(xp: Any, left: Any, right: Any) -> tuple[Any, Any]:
 
 
 BroadcastGradientArgs = op(
-    "BroadcastGradientArgs", "s0: T, s1: T -> r0: T, r1: T", T=_INDEX,
-    kernel=_broadcast_gradient_axes, static=("s0", "s1"),
-    shape=lambda op: [TensorShape([None]), TensorShape([None])], no_gradient="its values are axes",
+    "BroadcastGradientArgs",
+    "s0: T, s1: T -> r0: T, r1: T",
+    T=_INDEX,
+    kernel=_broadcast_gradient_axes,
+    static=("s0", "s1"),
+    shape=lambda op: [TensorShape([None]), TensorShape([None])],
+    no_gradient="its values are axes",
     sample=lambda: ([np.array([2, 1, 3], np.int32), np.array([4, 1], np.int32)], {}),
     doc="The axes over which to sum the gradient of a broadcast operation, for either operand.",
 )
 
 BroadcastArgs = op(
-    "BroadcastArgs", "s0: T, s1: T -> r0: T", T=_INDEX,
-    kernel=lambda xp, a, b: np.array(_broadcast_shapes(a, b), a.dtype), static=("s0", "s1"),
-    shape=lambda op: TensorShape([_longest(op)]), no_gradient="its value is a shape",
+    "BroadcastArgs",
+    "s0: T, s1: T -> r0: T",
+    T=_INDEX,
+    kernel=lambda xp, a, b: np.array(_broadcast_shapes(a, b), a.dtype),
+    static=("s0", "s1"),
+    shape=lambda op: TensorShape([_longest(op)]),
+    no_gradient="its value is a shape",
     value_as_shape=lambda op: _broadcast_known(op),
     sample=lambda: ([np.array([2, 1, 3], np.int32), np.array([4, 1], np.int32)], {}),
     doc="The shape to which two shapes broadcast.",
@@ -103,7 +111,7 @@ def sum_to_shape(dy: Any, x_shape: Any, other_shape: Any = None, fixed: int = 0)
         if other is not None:
             other = (1,) * (len(given) - len(other)) + other
         ones = []
-        for axis, size in enumerate(target[:len(target) - fixed], leading):
+        for axis, size in enumerate(target[: len(target) - fixed], leading):
             if size is None:
                 if other is not None and other[axis] == 1 or given[axis] == 1:
                     continue

@@ -25,8 +25,14 @@ _BOOLS = ([[True, False, True]], [[True], [False]])
 
 
 def _comparison(name: str, ufunc: str) -> Any:
-    return binary(name, lambda xp, x, y: getattr(xp, ufunc)(x, y), _REAL, signature="x: T, y: T -> z: bool",
-                  left=((1.0, 2.0, 3.0),), right=((2.0,), (3.0,)))
+    return binary(
+        name,
+        lambda xp, x, y: getattr(xp, ufunc)(x, y),
+        _REAL,
+        signature="x: T, y: T -> z: bool",
+        left=((1.0, 2.0, 3.0),),
+        right=((2.0,), (3.0,)),
+    )
 
 
 Less = _comparison("Less", "less")
@@ -64,25 +70,45 @@ def _equality_shape(op: Any) -> TensorShape:
 
 _COMPARABLE = _REAL + dtypes.COMPLEX + dtypes.QUANTIZED + (dtypes.bool, dtypes.string)
 
-Equal = binary("Equal", _equality_kernel("equal", False), _COMPARABLE, signature="x: T, y: T -> z: bool",
-               left=((1.0, 2.0, 3.0),), right=((2.0,), (3.0,)), shape=_equality_shape,
-               incompatible_shape_error=True)
-NotEqual = binary("NotEqual", _equality_kernel("not_equal", True), _COMPARABLE, signature="x: T, y: T -> z: bool",
-                  left=((1.0, 2.0, 3.0),), right=((2.0,), (3.0,)), shape=_equality_shape,
-                  incompatible_shape_error=True)
+Equal = binary(
+    "Equal",
+    _equality_kernel("equal", False),
+    _COMPARABLE,
+    signature="x: T, y: T -> z: bool",
+    left=((1.0, 2.0, 3.0),),
+    right=((2.0,), (3.0,)),
+    shape=_equality_shape,
+    incompatible_shape_error=True,
+)
+NotEqual = binary(
+    "NotEqual",
+    _equality_kernel("not_equal", True),
+    _COMPARABLE,
+    signature="x: T, y: T -> z: bool",
+    left=((1.0, 2.0, 3.0),),
+    right=((2.0,), (3.0,)),
+    shape=_equality_shape,
+    incompatible_shape_error=True,
+)
 
 
 def _approximately_equal(xp: Any, x: Any, y: Any, *, tolerance: float) -> Any:
     if x.shape != y.shape:
-        raise invalid("x and y must be of the same shape. x shape: "
-                      f"{list(x.shape)}. y shape: {list(y.shape)}")
+        raise invalid(
+            f"x and y must be of the same shape. x shape: {list(x.shape)}. y shape: {list(y.shape)}"
+        )
     # The tolerance is a float32 in TensorFlow; differences of float32 values are compared as such.
     return xp.abs(xp.subtract(x, y)) < np.float32(tolerance)
 
 
 ApproximateEqual = binary(
-    "ApproximateEqual", _approximately_equal, _REAL + dtypes.COMPLEX + dtypes.QUANTIZED,
-    signature="x: T, y: T -> z: bool", tolerance=1e-5, left=(1.0, 2.0), right=(1.0, 2.1),
+    "ApproximateEqual",
+    _approximately_equal,
+    _REAL + dtypes.COMPLEX + dtypes.QUANTIZED,
+    signature="x: T, y: T -> z: bool",
+    tolerance=1e-5,
+    left=(1.0, 2.0),
+    right=(1.0, 2.1),
 )
 
 
@@ -90,21 +116,38 @@ ApproximateEqual = binary(
 
 
 def _logical(name: str, ufunc: str) -> Any:
-    return op(name, "x: bool, y: bool -> z: bool", kernel=lambda xp, x, y: getattr(xp, ufunc)(x, y),
-              shape=broadcast, no_gradient=True, doc=f"{name} of every pair of elements.",
-              sample=lambda: ([np.array(v) for v in _BOOLS], {}))
+    return op(
+        name,
+        "x: bool, y: bool -> z: bool",
+        kernel=lambda xp, x, y: getattr(xp, ufunc)(x, y),
+        shape=broadcast,
+        no_gradient=True,
+        doc=f"{name} of every pair of elements.",
+        sample=lambda: ([np.array(v) for v in _BOOLS], {}),
+    )
 
 
 LogicalAnd = _logical("LogicalAnd", "logical_and")
 LogicalOr = _logical("LogicalOr", "logical_or")
-LogicalNot = op("LogicalNot", "x: bool -> y: bool", kernel=lambda xp, x: xp.logical_not(x),
-                shape=lambda op: op._inputs[0]._shape, no_gradient=True, doc="The opposite of every element.",
-                sample=lambda: ([np.array([True, False])], {}))
+LogicalNot = op(
+    "LogicalNot",
+    "x: bool -> y: bool",
+    kernel=lambda xp, x: xp.logical_not(x),
+    shape=lambda op: op._inputs[0]._shape,
+    no_gradient=True,
+    doc="The opposite of every element.",
+    sample=lambda: ([np.array([True, False])], {}),
+)
 
 
 def _property_of_floats(name: str, ufunc: str) -> Any:
-    return unary(name, lambda xp, x: getattr(xp, ufunc)(x), dtypes.FLOATS, signature="x: T -> y: bool",
-                 values=(1.0, np.inf, np.nan, -np.inf))
+    return unary(
+        name,
+        lambda xp, x: getattr(xp, ufunc)(x),
+        dtypes.FLOATS,
+        signature="x: T -> y: bool",
+        values=(1.0, np.inf, np.nan, -np.inf),
+    )
 
 
 IsNan = _property_of_floats("IsNan", "isnan")
@@ -119,11 +162,19 @@ def _extremum(name: str, ufunc: str, wins: str) -> Any:
     def gradient(dz: Any, *, x: Any, y: Any, x_shape: Any, y_shape: Any) -> Any:
         x_wins = getattr(cards, wins)(x, y)
         zero = np.zeros((), dz.dtype.numpy_dtype)
-        return (sum_to_shape(cards.SelectV2(x_wins, dz, zero), x_shape, y_shape),
-                sum_to_shape(cards.SelectV2(x_wins, zero, dz), y_shape, x_shape))
+        return (
+            sum_to_shape(cards.SelectV2(x_wins, dz, zero), x_shape, y_shape),
+            sum_to_shape(cards.SelectV2(x_wins, zero, dz), y_shape, x_shape),
+        )
 
-    return binary(name, lambda xp, x, y: getattr(xp, ufunc)(x, y), _REAL, gradient,
-                  left=((1.0, 2.0, 3.0),), right=((1.5,), (2.5,)))
+    return binary(
+        name,
+        lambda xp, x, y: getattr(xp, ufunc)(x, y),
+        _REAL,
+        gradient,
+        left=((1.0, 2.0, 3.0),),
+        right=((1.5,), (2.5,)),
+    )
 
 
 Maximum = _extremum("Maximum", "maximum", "GreaterEqual")

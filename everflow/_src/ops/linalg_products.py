@@ -73,7 +73,7 @@ def _batch_matmul_kernel(xp: Any, x: Any, y: Any, *, adj_x: bool, adj_y: bool) -
     return _product(xp, x, y)
 
 
-def _batch_matmul_v3_kernel(xp: Any, x: Any, y: Any, *, adj_x: bool, adj_y: bool, Tout: Any) -> Any:  # noqa: N803
+def _batch_matmul_v3_kernel(xp: Any, x: Any, y: Any, *, adj_x: bool, adj_y: bool, Tout: Any) -> Any:
     target = Tout.numpy_dtype
     return _batch_matmul_kernel(xp, x.astype(target), y.astype(target), adj_x=adj_x, adj_y=adj_y)
 
@@ -119,8 +119,10 @@ def _matmul_gradient(dy: Any, *, a: Any, b: Any, transpose_a: bool, transpose_b:
         return MatMul(dy, b), MatMul(dy, a, transpose_a=True)
     if not transpose_b:
         return MatMul(b, dy, transpose_b=True), MatMul(a, dy)
-    return (MatMul(b, dy, transpose_a=True, transpose_b=True),
-            MatMul(dy, a, transpose_a=True, transpose_b=True))
+    return (
+        MatMul(b, dy, transpose_a=True, transpose_b=True),
+        MatMul(dy, a, transpose_a=True, transpose_b=True),
+    )
 
 
 def _batch_gradients(multiply: Any, dy: Any, x: Any, y: Any, adj_x: bool, adj_y: bool) -> tuple[Any, Any]:
@@ -133,14 +135,16 @@ def _batch_gradients(multiply: Any, dy: Any, x: Any, y: Any, adj_x: bool, adj_y:
     return multiply(y, dy, adj_x=True, adj_y=True), multiply(dy, x, adj_x=True, adj_y=True)
 
 
-def _batch_matmul_gradient(dy: Any, *, x: Any, y: Any, x_shape: Any, y_shape: Any, adj_x: bool, adj_y: bool
-                           ) -> Any:
+def _batch_matmul_gradient(
+    dy: Any, *, x: Any, y: Any, x_shape: Any, y_shape: Any, adj_x: bool, adj_y: bool
+) -> Any:
     dx, dy_ = _batch_gradients(BatchMatMulV2, dy, x, y, adj_x, adj_y)
     return sum_to_shape(dx, x_shape, y_shape, 2), sum_to_shape(dy_, y_shape, x_shape, 2)
 
 
-def _batch_matmul_v3_gradient(dy: Any, *, x: Any, y: Any, x_shape: Any, y_shape: Any, adj_x: bool, adj_y: bool
-                              ) -> Any:
+def _batch_matmul_v3_gradient(
+    dy: Any, *, x: Any, y: Any, x_shape: Any, y_shape: Any, adj_x: bool, adj_y: bool
+) -> Any:
     def multiply(left: Any, right: Any, **attrs: Any) -> Any:
         return BatchMatMulV3(left, right, Tout=dy.dtype.base_dtype, **attrs)
 
@@ -159,40 +163,71 @@ _MATMUL_TYPES = dtypes.FLOATS + (dtypes.int32, dtypes.int64) + dtypes.UNSIGNED +
 
 
 def _matrices() -> tuple[Any, Any]:
-    return (np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3),
-            np.linspace(0.5, 2, 12, dtype=np.float32).reshape(3, 4))
+    return (
+        np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3),
+        np.linspace(0.5, 2, 12, dtype=np.float32).reshape(3, 4),
+    )
 
 
 def _batches() -> tuple[Any, Any]:
-    return (np.linspace(-1, 1, 12, dtype=np.float32).reshape(2, 1, 2, 3),
-            np.linspace(0.5, 2, 36, dtype=np.float32).reshape(3, 3, 4))
+    return (
+        np.linspace(-1, 1, 12, dtype=np.float32).reshape(2, 1, 2, 3),
+        np.linspace(0.5, 2, 36, dtype=np.float32).reshape(3, 3, 4),
+    )
 
 
 MatMul = op(
-    "MatMul", "a: T, b: T -> product: T", T=_MATMUL_TYPES, transpose_a=False, transpose_b=False,
-    kernel=_matmul_kernel, shape=_matmul_shape, gradient=_matmul_gradient,
-    sample=lambda: (list(_matrices()), {}), doc="Product of two matrices.",
+    "MatMul",
+    "a: T, b: T -> product: T",
+    T=_MATMUL_TYPES,
+    transpose_a=False,
+    transpose_b=False,
+    kernel=_matmul_kernel,
+    shape=_matmul_shape,
+    gradient=_matmul_gradient,
+    sample=lambda: (list(_matrices()), {}),
+    doc="Product of two matrices.",
 )
 
 BatchMatMul = op(
-    "BatchMatMul", "x: T, y: T -> output: T", T=dtypes.FLOATS + (dtypes.int32, dtypes.int64) + dtypes.COMPLEX,
-    adj_x=False, adj_y=False, kernel=_batch_matmul_kernel, shape=_batch_matmul_shape,
-    gradient=_batch_matmul_gradient, sample=lambda: ([_batches()[0], _batches()[1][None, :2]], {"adj_y": False}),
+    "BatchMatMul",
+    "x: T, y: T -> output: T",
+    T=dtypes.FLOATS + (dtypes.int32, dtypes.int64) + dtypes.COMPLEX,
+    adj_x=False,
+    adj_y=False,
+    kernel=_batch_matmul_kernel,
+    shape=_batch_matmul_shape,
+    gradient=_batch_matmul_gradient,
+    sample=lambda: ([_batches()[0], _batches()[1][None, :2]], {"adj_y": False}),
     doc="Products of batches of matrices.",
 )
 
 BatchMatMulV2 = op(
-    "BatchMatMulV2", "x: T, y: T -> output: T", T=_MATMUL_TYPES + (dtypes.int16,), adj_x=False, adj_y=False,
-    kernel=_batch_matmul_kernel, shape=_batch_matmul_shape, gradient=_batch_matmul_gradient,
-    sample=lambda: (list(_batches()), {}), doc="Products of batches of matrices; batch dimensions are broadcast.",
+    "BatchMatMulV2",
+    "x: T, y: T -> output: T",
+    T=_MATMUL_TYPES + (dtypes.int16,),
+    adj_x=False,
+    adj_y=False,
+    kernel=_batch_matmul_kernel,
+    shape=_batch_matmul_shape,
+    gradient=_batch_matmul_gradient,
+    sample=lambda: (list(_batches()), {}),
+    doc="Products of batches of matrices; batch dimensions are broadcast.",
 )
 
 _V3 = dtypes.FLOATS + dtypes.SIGNED + dtypes.COMPLEX
 
 BatchMatMulV3 = op(
-    "BatchMatMulV3", "x: Ta, y: Tb -> output: Tout", Ta=_V3 + (dtypes.uint8,), Tb=_V3 + (dtypes.uint8,),
-    Tout=tuple(d for d in _V3 if d is not dtypes.int8), adj_x=False, adj_y=False,
-    kernel=_batch_matmul_v3_kernel, shape=_batch_matmul_shape, gradient=_batch_matmul_v3_gradient,
+    "BatchMatMulV3",
+    "x: Ta, y: Tb -> output: Tout",
+    Ta=_V3 + (dtypes.uint8,),
+    Tb=_V3 + (dtypes.uint8,),
+    Tout=tuple(d for d in _V3 if d is not dtypes.int8),
+    adj_x=False,
+    adj_y=False,
+    kernel=_batch_matmul_v3_kernel,
+    shape=_batch_matmul_shape,
+    gradient=_batch_matmul_v3_gradient,
     sample=lambda: (list(_batches()), {"Tout": dtypes.float32}),
     doc="Products of batches of matrices, with an output of another dtype.",
 )
@@ -203,8 +238,15 @@ BatchMatMulV3 = op(
 
 @export("linalg.matmul", "matmul")
 def matmul(
-    a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False, adjoint_a: bool = False,
-    adjoint_b: bool = False, a_is_sparse: bool = False, b_is_sparse: bool = False, output_type: Any = None,
+    a: Any,
+    b: Any,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    adjoint_a: bool = False,
+    adjoint_b: bool = False,
+    a_is_sparse: bool = False,
+    b_is_sparse: bool = False,
+    output_type: Any = None,
     name: str | None = None,
 ) -> Any:
     """The product of matrices, or of batches of matrices whose leading dimensions are broadcast.
@@ -232,32 +274,57 @@ def matmul(
     if type(a) is EagerTensor and type(b) is EagerTensor and not STATE.busy:
         x, y = a._value, b._value
         dtype = x.dtype
-        if (dtype is y.dtype and dtype in _FAST and x.ndim == 2 and y.ndim == 2
-                and not adjoint_a and not adjoint_b and output_type is None):
+        if (
+            dtype is y.dtype
+            and dtype in _FAST
+            and x.ndim == 2
+            and y.ndim == 2
+            and not adjoint_a
+            and not adjoint_b
+            and output_type is None
+        ):
             try:
                 return EagerTensor(np.dot(x.T if transpose_a else x, y.T if transpose_b else y))
             except ValueError:  # the door below raises it with its explanation
                 pass
     if transpose_a and adjoint_a:
-        raise ValueError("Only one of `transpose_a` and `adjoint_a` can be True. Received `transpose_a`=True, "
-                         "`adjoint_a`=True.")
+        raise ValueError(
+            "Only one of `transpose_a` and `adjoint_a` can be True. Received `transpose_a`=True, "
+            "`adjoint_a`=True."
+        )
     if transpose_b and adjoint_b:
-        raise ValueError("Only one of `transpose_b` and `adjoint_b` can be True. Received `transpose_b`=True, "
-                         "`adjoint_b`=True.")
+        raise ValueError(
+            "Only one of `transpose_b` and `adjoint_b` can be True. Received `transpose_b`=True, "
+            "`adjoint_b`=True."
+        )
     with name_scope(name, "MatMul") as scope:
-        return _general_matmul(a, b, transpose_a, transpose_b, adjoint_a, adjoint_b, output_type, scope or None)
+        return _general_matmul(
+            a, b, transpose_a, transpose_b, adjoint_a, adjoint_b, output_type, scope or None
+        )
 
 
-def _general_matmul(a: Any, b: Any, transpose_a: bool, transpose_b: bool, adjoint_a: bool, adjoint_b: bool,
-                    output_type: Any, name: str | None) -> Any:
+def _general_matmul(
+    a: Any,
+    b: Any,
+    transpose_a: bool,
+    transpose_b: bool,
+    adjoint_a: bool,
+    adjoint_b: bool,
+    output_type: Any,
+    name: str | None,
+) -> Any:
     if not isinstance(a, Tensor):
         a = convert(a, hint=b.dtype.base_dtype if isinstance(b, Tensor) else None, name="a")
     if not isinstance(b, Tensor):
         b = convert(b, hint=a.dtype.base_dtype, name="b")
     rank_a, rank_b = a._rank, b._rank
     other_output = output_type is not None and as_dtype(output_type) != a.dtype.base_dtype
-    if (rank_a == 2 or rank_a is not None and rank_a < 2) and (rank_b == 2 or rank_b is not None and rank_b < 2) \
-            and not other_output and a.dtype.base_dtype not in (dtypes.int8, dtypes.int16):
+    if (
+        (rank_a == 2 or rank_a is not None and rank_a < 2)
+        and (rank_b == 2 or rank_b is not None and rank_b < 2)
+        and not other_output
+        and a.dtype.base_dtype not in (dtypes.int8, dtypes.int16)
+    ):
         if adjoint_a:
             a, transpose_a = conjugated(a), True
         if adjoint_b:
@@ -274,8 +341,13 @@ def _general_matmul(a: Any, b: Any, transpose_a: bool, transpose_b: bool, adjoin
 
 @export("linalg.matvec")
 def matvec(
-    a: Any, b: Any, transpose_a: bool = False, adjoint_a: bool = False, a_is_sparse: bool = False,
-    b_is_sparse: bool = False, name: str | None = None,
+    a: Any,
+    b: Any,
+    transpose_a: bool = False,
+    adjoint_a: bool = False,
+    a_is_sparse: bool = False,
+    b_is_sparse: bool = False,
+    name: str | None = None,
 ) -> Any:
     """The product of a matrix (or a batch of them) and a vector (or a batch of them).
 
@@ -295,8 +367,14 @@ def matvec(
     """
     with name_scope(name, "MatVec"):
         column = cards.ExpandDims(b, -1)
-        product = matmul(a, column, transpose_a=transpose_a, adjoint_a=adjoint_a, a_is_sparse=a_is_sparse,
-                         b_is_sparse=b_is_sparse)
+        product = matmul(
+            a,
+            column,
+            transpose_a=transpose_a,
+            adjoint_a=adjoint_a,
+            a_is_sparse=a_is_sparse,
+            b_is_sparse=b_is_sparse,
+        )
         return cards.Squeeze(product, squeeze_dims=[-1])
 
 
@@ -336,8 +414,9 @@ def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Any:
         rank_a, rank_b = a._rank, b._rank
         axes_a, axes_b = _contracted_axes(axes, rank_a)
         if rank_a is None or rank_b is None:
-            raise ValueError("tensordot needs tensors of known rank. Received: "
-                             f"a.shape={a.shape}, b.shape={b.shape}")
+            raise ValueError(
+                f"tensordot needs tensors of known rank. Received: a.shape={a.shape}, b.shape={b.shape}"
+            )
         axes_a = [shapes.normalize_axis(i, rank_a) for i in axes_a]
         axes_b = [shapes.normalize_axis(i, rank_b) for i in axes_b]
         free_a = [i for i in range(rank_a) if i not in axes_a]
@@ -359,8 +438,10 @@ def _contracted_axes(axes: Any, rank_a: int | None) -> tuple[list[int], list[int
         if count < 0:
             raise ValueError(f"`axes` must be at least 0. Received: {count}.")
         if rank_a is not None and count > rank_a:
-            raise ValueError(f"`axes` must not be larger than the number of dimensions of tensor a. Received {count}, "
-                             f"vs tensor dimensions {rank_a}.")
+            raise ValueError(
+                f"`axes` must not be larger than the number of dimensions of tensor a. Received {count}, "
+                f"vs tensor dimensions {rank_a}."
+            )
         if rank_a is None:
             raise ValueError("tensordot with a number of axes needs a tensor of known rank")
         return list(range(rank_a - count, rank_a)), list(range(count))
@@ -372,7 +453,9 @@ def _contracted_axes(axes: Any, rank_a: int | None) -> tuple[list[int], list[int
     return axes_a, axes_b
 
 
-def _as_matrix(x: Any, free: list[int], contracted: list[int], contracted_first: bool) -> tuple[Any, Any, Any]:
+def _as_matrix(
+    x: Any, free: list[int], contracted: list[int], contracted_first: bool
+) -> tuple[Any, Any, Any]:
     """`x` as a matrix of free by contracted axes, with the static sizes of the free ones."""
     dims = x.shape.as_list()
     order = [*contracted, *free] if contracted_first else [*free, *contracted]

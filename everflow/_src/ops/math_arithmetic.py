@@ -113,7 +113,9 @@ def _sign(xp: Any, x: Any) -> Any:
     if x.dtype.kind != "c":
         return xp.sign(x)
     length = xp.abs(x)
-    return xp.where(length == 0, xp.zeros((), x.dtype), x / xp.where(length == 0, xp.ones((), length.dtype), length))
+    return xp.where(
+        length == 0, xp.zeros((), x.dtype), x / xp.where(length == 0, xp.ones((), length.dtype), length)
+    )
 
 
 # ---- cards of two operands
@@ -128,18 +130,26 @@ def _difference_gradient(dz: Any, *, x_shape: Any, y_shape: Any) -> Any:
 
 
 def _product_gradient(dz: Any, *, x: Any, y: Any, x_shape: Any, y_shape: Any) -> Any:
-    return (sum_to_shape(dz * conjugated(y), x_shape, y_shape),
-            sum_to_shape(dz * conjugated(x), y_shape, x_shape))
+    return (
+        sum_to_shape(dz * conjugated(y), x_shape, y_shape),
+        sum_to_shape(dz * conjugated(x), y_shape, x_shape),
+    )
 
 
 def _quotient_gradient(dz: Any, *, x: Any, y: Any, x_shape: Any, y_shape: Any) -> Any:
     x, y = conjugated(x), conjugated(y)
-    return (sum_to_shape(cards.RealDiv(dz, y), x_shape, y_shape),
-            sum_to_shape(dz * cards.RealDiv(cards.RealDiv(-x, y), y), y_shape, x_shape))
+    return (
+        sum_to_shape(cards.RealDiv(dz, y), x_shape, y_shape),
+        sum_to_shape(dz * cards.RealDiv(cards.RealDiv(-x, y), y), y_shape, x_shape),
+    )
 
 
-Add = binary("Add", _add, _F + (dtypes.uint8, dtypes.int8, dtypes.int16, dtypes.int32, dtypes.int64) + _C
-             + (dtypes.string,), _sum_gradient)
+Add = binary(
+    "Add",
+    _add,
+    _F + (dtypes.uint8, dtypes.int8, dtypes.int16, dtypes.int32, dtypes.int64) + _C + (dtypes.string,),
+    _sum_gradient,
+)
 AddV2 = binary("AddV2", lambda xp, x, y: xp.add(x, y), _ALL_NUMBERS, _sum_gradient)
 Sub = binary("Sub", lambda xp, x, y: xp.subtract(x, y), _ALL_NUMBERS, _difference_gradient)
 Mul = binary("Mul", lambda xp, x, y: xp.multiply(x, y), _ALL_NUMBERS, _product_gradient)
@@ -151,8 +161,10 @@ TruncateDiv = binary("TruncateDiv", _truncate_divide, _ALL_NUMBERS, lambda dz: (
 
 def _no_nan_gradient(dz: Any, *, x: Any, y: Any, x_shape: Any, y_shape: Any) -> Any:
     x, y = conjugated(x), conjugated(y)
-    return (sum_to_shape(DivNoNan(dz, y), x_shape, y_shape),
-            sum_to_shape(dz * DivNoNan(DivNoNan(-x, y), y), y_shape, x_shape))
+    return (
+        sum_to_shape(DivNoNan(dz, y), x_shape, y_shape),
+        sum_to_shape(dz * DivNoNan(DivNoNan(-x, y), y), y_shape, x_shape),
+    )
 
 
 def _product_no_nan_gradient(dz: Any, *, x: Any, y: Any, x_shape: Any, y_shape: Any) -> Any:
@@ -160,26 +172,39 @@ def _product_no_nan_gradient(dz: Any, *, x: Any, y: Any, x_shape: Any, y_shape: 
 
 
 DivNoNan = binary("DivNoNan", _divide_no_nan, _FC, _no_nan_gradient)
-MulNoNan = binary("MulNoNan", lambda xp, x, y: _zero_where(xp, y == 0, xp.multiply(x, y)), _FC,
-                  _product_no_nan_gradient)
+MulNoNan = binary(
+    "MulNoNan", lambda xp, x, y: _zero_where(xp, y == 0, xp.multiply(x, y)), _FC, _product_no_nan_gradient
+)
 
 
 def _floor_mod_gradient(dz: Any, *, x: Any, y: Any, x_shape: Any, y_shape: Any) -> Any:
-    return (sum_to_shape(dz, x_shape, y_shape),
-            sum_to_shape(dz * -cards.Floor(cards.RealDiv(x, y)), y_shape, x_shape))
+    return (
+        sum_to_shape(dz, x_shape, y_shape),
+        sum_to_shape(dz * -cards.Floor(cards.RealDiv(x, y)), y_shape, x_shape),
+    )
 
 
 def _truncate_mod_gradient(dz: Any, *, x: Any, y: Any, x_shape: Any, y_shape: Any) -> Any:
-    return (sum_to_shape(dz, x_shape, y_shape),
-            sum_to_shape(dz * -TruncateDiv(x, y), y_shape, x_shape))
+    return (sum_to_shape(dz, x_shape, y_shape), sum_to_shape(dz * -TruncateDiv(x, y), y_shape, x_shape))
 
 
-FloorMod = binary("FloorMod", _floor_mod, _F + dtypes.INTEGERS, _floor_mod_gradient,
-                  left=[[1.1, 2.2, 3.4], [4.1, 5.2, 6.5]])
-TruncateMod = binary("TruncateMod", _truncate_mod, _F + (dtypes.int32, dtypes.int64), _truncate_mod_gradient,
-                     left=[[1.1, 2.2, 3.4], [4.1, 5.2, 6.5]])
-Mod = binary("Mod", _truncate_mod, _F + (dtypes.int32, dtypes.int64), _truncate_mod_gradient,
-             left=[[1.1, 2.2, 3.4], [4.1, 5.2, 6.5]])
+FloorMod = binary(
+    "FloorMod", _floor_mod, _F + dtypes.INTEGERS, _floor_mod_gradient, left=[[1.1, 2.2, 3.4], [4.1, 5.2, 6.5]]
+)
+TruncateMod = binary(
+    "TruncateMod",
+    _truncate_mod,
+    _F + (dtypes.int32, dtypes.int64),
+    _truncate_mod_gradient,
+    left=[[1.1, 2.2, 3.4], [4.1, 5.2, 6.5]],
+)
+Mod = binary(
+    "Mod",
+    _truncate_mod,
+    _F + (dtypes.int32, dtypes.int64),
+    _truncate_mod_gradient,
+    left=[[1.1, 2.2, 3.4], [4.1, 5.2, 6.5]],
+)
 
 
 def _power_gradient(dz: Any, *, x: Any, y: Any, z: Any, x_shape: Any, y_shape: Any) -> Any:
@@ -206,8 +231,12 @@ def _squared_difference(xp: Any, x: Any, y: Any) -> Any:
     return difference * xp.conj(difference) if x.dtype.kind == "c" else difference * difference
 
 
-SquaredDifference = binary("SquaredDifference", _squared_difference, _F + (dtypes.int32, dtypes.int64) + _C,
-                           _squared_difference_gradient)
+SquaredDifference = binary(
+    "SquaredDifference",
+    _squared_difference,
+    _F + (dtypes.int32, dtypes.int64) + _C,
+    _squared_difference_gradient,
+)
 
 
 # ---- cards of one operand
@@ -215,8 +244,12 @@ SquaredDifference = binary("SquaredDifference", _squared_difference, _F + (dtype
 Neg = unary("Neg", lambda xp, x: xp.negative(x), _SIGNED, lambda dy: -dy)
 Abs = unary("Abs", lambda xp, x: xp.abs(x), _F + dtypes.SIGNED, lambda dy, *, x: dy * cards.Sign(x), 0.5, 3.0)
 Sign = unary("Sign", _sign, _SIGNED, lambda dy: cards.ZerosLike(dy), 0.5, 3.0)
-Square = unary("Square", lambda xp, x: xp.square(x), _ALL_NUMBERS,
-               lambda dy, *, x: dy * (np.full((), 2, x.dtype.numpy_dtype) * conjugated(x)))
+Square = unary(
+    "Square",
+    lambda xp, x: xp.square(x),
+    _ALL_NUMBERS,
+    lambda dy, *, x: dy * (np.full((), 2, x.dtype.numpy_dtype) * conjugated(x)),
+)
 
 
 def _reciprocal_gradient(dx: Any, *, y: Any) -> Any:
@@ -236,12 +269,26 @@ def _reciprocal_grad(xp: Any, y: Any, dy: Any) -> Any:
     return -dy * (y * y)
 
 
-ReciprocalGrad = binary("ReciprocalGrad", _reciprocal_grad, _FC, _reciprocal_grad_gradient,
-                        right=((0.5, 1.5, 2.25),) * 2, signature="y: T, dy: T -> z: T", shape=shapes.merged,
-                        doc="Gradient of Reciprocal, of its output y.")
-InvGrad = binary("InvGrad", _reciprocal_grad, _FC, _reciprocal_grad_gradient,
-                 right=((0.5, 1.5, 2.25),) * 2, signature="y: T, dy: T -> z: T", shape=shapes.merged,
-                 doc="Gradient of Inv, of its output y.")
+ReciprocalGrad = binary(
+    "ReciprocalGrad",
+    _reciprocal_grad,
+    _FC,
+    _reciprocal_grad_gradient,
+    right=((0.5, 1.5, 2.25),) * 2,
+    signature="y: T, dy: T -> z: T",
+    shape=shapes.merged,
+    doc="Gradient of Reciprocal, of its output y.",
+)
+InvGrad = binary(
+    "InvGrad",
+    _reciprocal_grad,
+    _FC,
+    _reciprocal_grad_gradient,
+    right=((0.5, 1.5, 2.25),) * 2,
+    signature="y: T, dy: T -> z: T",
+    shape=shapes.merged,
+    doc="Gradient of Inv, of its output y.",
+)
 
 # ---- sums of many tensors
 
@@ -252,8 +299,10 @@ def _add_n(xp: Any, inputs: list[Any]) -> Any:
         return _add_variants(inputs)
     for value in inputs[1:]:
         if value.shape != total.shape:
-            raise invalid(f"Inputs to operation AddN must have the same size and shape. Input 0: "
-                          f"{list(total.shape)} != input: {list(value.shape)}")
+            raise invalid(
+                f"Inputs to operation AddN must have the same size and shape. Input 0: "
+                f"{list(total.shape)} != input: {list(value.shape)}"
+            )
         total = xp.add(total, value)
     return total
 
@@ -268,15 +317,24 @@ def _add_variants(inputs: list[Any]) -> Any:
 _SUMMABLE = _ALL_NUMBERS + dtypes.QUANTIZED
 
 AddN = op(
-    "AddN", "inputs: N*T -> sum: T", T=_SUMMABLE + (dtypes.variant,), kernel=_add_n, shape=shapes.merged,
+    "AddN",
+    "inputs: N*T -> sum: T",
+    T=_SUMMABLE + (dtypes.variant,),
+    kernel=_add_n,
+    shape=shapes.merged,
     gradient=lambda dsum, *, N: [dsum] * N,
     sample=lambda: ([[np.ones((2, 2), np.float32), np.eye(2, dtype=np.float32)]], {}),
     doc="Sum of tensors of one shape.",
 )
 
 AccumulateNV2 = op(
-    "AccumulateNV2", "inputs: N*T -> sum: T", T=_SUMMABLE, more_attrs={"shape": Attr("shape")}, kernel=_add_n,
-    shape=shapes.from_attr("shape"), gradient=lambda dsum, *, N: [dsum] * N,
+    "AccumulateNV2",
+    "inputs: N*T -> sum: T",
+    T=_SUMMABLE,
+    more_attrs={"shape": Attr("shape")},
+    kernel=_add_n,
+    shape=shapes.from_attr("shape"),
+    gradient=lambda dsum, *, N: [dsum] * N,
     sample=lambda: ([[np.ones((2, 2), np.float32), np.eye(2, dtype=np.float32)]], {"shape": [2, 2]}),
     doc="Sum of tensors of one shape.",
 )
@@ -341,9 +399,14 @@ def multiply(x: Any, y: Any, name: str | None = None) -> Any:
 
 # What integers are converted to before they are divided.
 _QUOTIENT_TYPES = {
-    dtypes.uint8: dtypes.float32, dtypes.int8: dtypes.float32, dtypes.uint16: dtypes.float32,
-    dtypes.int16: dtypes.float32, dtypes.uint32: dtypes.float64, dtypes.int32: dtypes.float64,
-    dtypes.uint64: dtypes.float64, dtypes.int64: dtypes.float64,
+    dtypes.uint8: dtypes.float32,
+    dtypes.int8: dtypes.float32,
+    dtypes.uint16: dtypes.float32,
+    dtypes.int16: dtypes.float32,
+    dtypes.uint32: dtypes.float64,
+    dtypes.int32: dtypes.float64,
+    dtypes.uint64: dtypes.float64,
+    dtypes.int64: dtypes.float64,
 }
 _DIVISIBLE = frozenset(_QUOTIENT_TYPES) | frozenset(_FC)
 
@@ -373,8 +436,10 @@ def truediv(x: Any, y: Any, name: str | None = None) -> Any:
         if dtype != y.dtype.base_dtype:
             raise TypeError(f"`x` and `y` must have the same dtype, got {dtype!r} != {y.dtype.base_dtype!r}.")
         if dtype not in _DIVISIBLE:
-            raise TypeError(f"Invalid dtype {dtype!r} in division. Expected one of "
-                            f"{{{', '.join(sorted(d.name for d in _DIVISIBLE))}}}.")
+            raise TypeError(
+                f"Invalid dtype {dtype!r} in division. Expected one of "
+                f"{{{', '.join(sorted(d.name for d in _DIVISIBLE))}}}."
+            )
         target = _QUOTIENT_TYPES.get(dtype)
         if target is not None:
             x, y = cards.Cast(x, DstT=target), cards.Cast(y, DstT=target)
@@ -525,7 +590,7 @@ def reciprocal(x: Any, name: str | None = None) -> Any:
 
 
 @export("math.pow", "pow")
-def pow(x: Any, y: Any, name: str | None = None) -> Any:  # noqa: A001 - TensorFlow's name
+def pow(x: Any, y: Any, name: str | None = None) -> Any:
     """x to the power of y, element-wise and broadcast.
 
     Raises:
@@ -561,7 +626,7 @@ def negative(x: Any, name: str | None = None) -> Any:
 
 
 @export("math.abs", "abs")
-def abs(x: Any, name: str | None = None) -> Any:  # noqa: A001 - TensorFlow's name
+def abs(x: Any, name: str | None = None) -> Any:
     """Absolute value, element-wise; the modulus, a real number, of complex numbers.
 
     >>> import everflow as tf
@@ -639,8 +704,10 @@ def add_n(inputs: Any, name: str | None = None) -> Any:
     if isinstance(inputs, Tensor):
         inputs = [inputs]
     if not isinstance(inputs, (list, tuple)) or not inputs:
-        raise ValueError("Inputs must be an iterable of at least one Tensor/IndexedSlices with the same dtype and "
-                         f"shape. Received: {inputs!r}")
+        raise ValueError(
+            "Inputs must be an iterable of at least one Tensor/IndexedSlices with the same dtype and "
+            f"shape. Received: {inputs!r}"
+        )
     tensors = [convert(x) for x in inputs]
     if len(tensors) == 1:
         return cards.Identity(tensors[0], name=name) if name else tensors[0]
@@ -665,15 +732,21 @@ def accumulate_n(inputs: Any, shape: Any = None, tensor_dtype: Any = None, name:
     <tf.Tensor: shape=(2,), dtype=int32, numpy=array([4, 6], dtype=int32)>
     """
     if not inputs or not isinstance(inputs, (list, tuple)):
-        raise ValueError(f"inputs must be a list of at least one Tensor with the same dtype and shape. "
-                         f"Received: {inputs!r}")
+        raise ValueError(
+            f"inputs must be a list of at least one Tensor with the same dtype and shape. "
+            f"Received: {inputs!r}"
+        )
     tensors = [convert(x) for x in inputs]
     if any(t.dtype.base_dtype != tensors[0].dtype.base_dtype for t in tensors):
-        raise ValueError("inputs must be a list of at least one Tensor with the same dtype and shape. Received "
-                         f"dtypes {[t.dtype.name for t in tensors]}")
+        raise ValueError(
+            "inputs must be a list of at least one Tensor with the same dtype and shape. Received "
+            f"dtypes {[t.dtype.name for t in tensors]}"
+        )
     if tensor_dtype is not None and dtypes.as_dtype(tensor_dtype) != tensors[0].dtype.base_dtype:
-        raise TypeError(f"The `tensor_dtype` argument is {tensor_dtype}, but `input` is of type "
-                        f"{tensors[0].dtype}. These must be equal.")
+        raise TypeError(
+            f"The `tensor_dtype` argument is {tensor_dtype}, but `input` is of type "
+            f"{tensors[0].dtype}. These must be equal."
+        )
     common = tensors[0].shape.merge_with(shape) if shape is not None else tensors[0].shape
     for tensor in tensors:
         common = common.merge_with(tensor.shape)

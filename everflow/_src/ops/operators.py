@@ -51,8 +51,9 @@ def _reflected(method: str, general: Callable[[Any, Any], Any]) -> Callable[[Any
     return backward
 
 
-def _eager(ufunc: Callable, general: Callable[[Any, Any], Any], integers: bool, method: str
-           ) -> Callable[[Any, Any], Any]:
+def _eager(
+    ufunc: Callable, general: Callable[[Any, Any], Any], integers: bool, method: str
+) -> Callable[[Any, Any], Any]:
     """`x op y` for an eager tensor x: at once when y is one of the same dtype, or a Python number."""
     state = STATE
     tensors = scalars = _NUMBER_DTYPES if integers else _FLOAT_DTYPES
@@ -70,7 +71,7 @@ def _eager(ufunc: Callable, general: Callable[[Any, Any], Any], integers: bool, 
                         return EagerTensor(ufunc(a, b))
                 elif cls is float and a.dtype in floats or cls is int and a.dtype in scalars:
                     return EagerTensor(ufunc(a, y))
-            except Exception:  # noqa: BLE001,S110 - the general operator raises it with its explanation
+            except Exception:
                 pass
         return general(x, y)
 
@@ -78,8 +79,9 @@ def _eager(ufunc: Callable, general: Callable[[Any, Any], Any], integers: bool, 
     return forward
 
 
-def _eager_reflected(ufunc: Callable, general: Callable[[Any, Any], Any], integers: bool, method: str
-                     ) -> Callable[[Any, Any], Any]:
+def _eager_reflected(
+    ufunc: Callable, general: Callable[[Any, Any], Any], integers: bool, method: str
+) -> Callable[[Any, Any], Any]:
     """`x op y` for an eager tensor y and a Python number x."""
     state = STATE
     scalars = _NUMBER_DTYPES if integers else _FLOAT_DTYPES
@@ -92,7 +94,7 @@ def _eager_reflected(ufunc: Callable, general: Callable[[Any, Any], Any], intege
             try:
                 if cls is float and b.dtype in floats or cls is int and b.dtype in scalars:
                     return EagerTensor(ufunc(x, b))
-            except Exception:  # noqa: BLE001,S110 - the general operator raises it with its explanation
+            except Exception:
                 pass
         return general(x, y)
 
@@ -100,8 +102,13 @@ def _eager_reflected(ufunc: Callable, general: Callable[[Any, Any], Any], intege
     return backward
 
 
-def _install_binary(name: str, general: Callable[[Any, Any], Any], ufunc: Callable | None = None,
-                    integers: bool = True, reflected_general: Callable[[Any, Any], Any] | None = None) -> None:
+def _install_binary(
+    name: str,
+    general: Callable[[Any, Any], Any],
+    ufunc: Callable | None = None,
+    integers: bool = True,
+    reflected_general: Callable[[Any, Any], Any] | None = None,
+) -> None:
     forward, backward = f"__{name}__", f"__r{name}__"
     guarded = _guarded(forward, backward, general)
     reflected = _reflected(backward, reflected_general or general)
@@ -141,8 +148,9 @@ def _truediv(x: Any, y: Any) -> Any:
     return arithmetic.truediv(x, y)
 
 
-def _bitwise_or_logical(logical: Callable[[Any, Any, str], Any], bitwise: str, name: str
-                        ) -> Callable[[Any, Any], Any]:
+def _bitwise_or_logical(
+    logical: Callable[[Any, Any, str], Any], bitwise: str, name: str
+) -> Callable[[Any, Any], Any]:
     def general(x: Any, y: Any) -> Any:
         tensor = x if isinstance(x, Tensor) else y
         if tensor.dtype.base_dtype == dtypes.bool:
@@ -157,7 +165,9 @@ def _logical_xor(x: Any, y: Any, name: str) -> Any:
     with name_scope(None, name) as scope:
         x = convert(x, dtypes.bool)
         y = convert(y, dtypes.bool)
-        return cards.LogicalAnd(cards.LogicalOr(x, y), cards.LogicalNot(cards.LogicalAnd(x, y)), name=scope or None)
+        return cards.LogicalAnd(
+            cards.LogicalOr(x, y), cards.LogicalNot(cards.LogicalAnd(x, y)), name=scope or None
+        )
 
 
 # In 1.x the operator `/` of Python 2 reached tensors as __div__; it is still there to be called.
@@ -170,7 +180,9 @@ _install_binary("floordiv", _apply(arithmetic.FloorDiv, "floordiv"))
 _install_binary("mod", _apply(arithmetic.FloorMod, "mod"), np.mod, integers=False)
 _install_binary("pow", _apply(arithmetic.Pow, "pow"), np.power)
 _install_binary("matmul", lambda x, y: products.matmul(x, y, name="matmul"))
-_install_binary("and", _bitwise_or_logical(lambda x, y, n: cards.LogicalAnd(x, y, name=n), "BitwiseAnd", "and"))
+_install_binary(
+    "and", _bitwise_or_logical(lambda x, y, n: cards.LogicalAnd(x, y, name=n), "BitwiseAnd", "and")
+)
 _install_binary("or", _bitwise_or_logical(lambda x, y, n: cards.LogicalOr(x, y, name=n), "BitwiseOr", "or"))
 _install_binary("xor", _bitwise_or_logical(_logical_xor, "BitwiseXor", "xor"))
 
@@ -239,7 +251,9 @@ def _equality(card: Any, method: str, answer_for_none: bool) -> Callable[[Any, A
     return compare
 
 
-def _eager_equality(ufunc: Callable, general: Callable[[Any, Any], Any], method: str) -> Callable[[Any, Any], Any]:
+def _eager_equality(
+    ufunc: Callable, general: Callable[[Any, Any], Any], method: str
+) -> Callable[[Any, Any], Any]:
     state = STATE
     allowed = _NUMBER_DTYPES
 
@@ -255,7 +269,8 @@ def _eager_equality(ufunc: Callable, general: Callable[[Any, Any], Any], method:
 
 
 for _method, _card, _ufunc, _answer in (
-    ("__eq__", comparison.Equal, np.equal, False), ("__ne__", comparison.NotEqual, np.not_equal, True),
+    ("__eq__", comparison.Equal, np.equal, False),
+    ("__ne__", comparison.NotEqual, np.not_equal, True),
 ):
     _general = _equality(_card, _method, _answer)
     install_method(_method, _general)

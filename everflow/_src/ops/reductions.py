@@ -78,7 +78,11 @@ def _mean_kernel(xp: Any, x: Any, indices: Any, *, keep_dims: bool) -> Any:
         divisor = np.array(count).astype(x.dtype)
         quotient = xp.floor_divide(total, divisor)
         # Rounded towards zero, as C++ divides.
-        return quotient + ((total < 0) & (quotient * divisor != total)).astype(x.dtype) if kind == "i" else quotient
+        return (
+            quotient + ((total < 0) & (quotient * divisor != total)).astype(x.dtype)
+            if kind == "i"
+            else quotient
+        )
     if xp is np and x.dtype in _SMALL_FLOATS:
         return (np.sum(x, axes, np.float32, keepdims=keep_dims) / np.float32(count)).astype(x.dtype)
     total = xp.sum(x, axes, x.dtype, keepdims=keep_dims)
@@ -148,7 +152,9 @@ def keep_reduced(value: Any, x_shape: Any, indices: Any, keep_dims: bool) -> Any
         rank = cards.Size(shape)
         positions = cards.Range(np.int32(0), rank, np.int32(1))
         reduced = cards.FloorMod(cards.Cast(indices, DstT=dtypes.int32) + rank, rank)
-        return cards.Reshape(value, cards.DynamicStitch([positions, reduced], [shape, cards.OnesLike(reduced)]))
+        return cards.Reshape(
+            value, cards.DynamicStitch([positions, reduced], [shape, cards.OnesLike(reduced)])
+        )
     if not axes:
         return value
     kept = [1 if i in axes else d for i, d in enumerate(dims)]
@@ -174,23 +180,29 @@ def _mean_gradient(doutput: Any, *, reduction_indices: Any, input_shape: Any, ke
     else:
         total = cards.Prod(input_shape.tensor(), np.array([0], np.int32))
         left = cards.Maximum(cards.Size(doutput), np.int32(1))
-        count = cards.Cast(cards.Maximum(cards.FloorDiv(total, left), np.int32(1)), DstT=doutput.dtype.base_dtype)
+        count = cards.Cast(
+            cards.Maximum(cards.FloorDiv(total, left), np.int32(1)), DstT=doutput.dtype.base_dtype
+        )
     kept = keep_reduced(cards.RealDiv(doutput, count), input_shape, reduction_indices, keep_dims)
     return cards.BroadcastTo(kept, shape_operand(input_shape)), None
 
 
-def _extremum_gradient(doutput: Any, *, input: Any, output: Any, reduction_indices: Any, input_shape: Any,
-                       keep_dims: bool) -> Any:
-    chosen = cards.Cast(cards.Equal(keep_reduced(output, input_shape, reduction_indices, keep_dims), input),
-                        DstT=doutput.dtype.base_dtype)
+def _extremum_gradient(
+    doutput: Any, *, input: Any, output: Any, reduction_indices: Any, input_shape: Any, keep_dims: bool
+) -> Any:
+    chosen = cards.Cast(
+        cards.Equal(keep_reduced(output, input_shape, reduction_indices, keep_dims), input),
+        DstT=doutput.dtype.base_dtype,
+    )
     count = cards.Sum(chosen, reduction_indices, keep_dims=True)
     kept = keep_reduced(doutput, input_shape, reduction_indices, keep_dims)
     # Elements that share the extremum share its gradient.
     return cards.RealDiv(chosen, count) * kept, None
 
 
-def _prod_gradient(doutput: Any, *, input: Any, output: Any, reduction_indices: Any, input_shape: Any,
-                   keep_dims: bool) -> Any:
+def _prod_gradient(
+    doutput: Any, *, input: Any, output: Any, reduction_indices: Any, input_shape: Any, keep_dims: bool
+) -> Any:
     kept = keep_reduced(doutput, input_shape, reduction_indices, keep_dims)
     dims = input_shape.static._dims
     axes = _static_axes(reduction_indices, None if dims is None else len(dims))
@@ -218,8 +230,9 @@ def _product_of_others(x: Any, axis: int) -> Any:
     return before * after
 
 
-def _euclidean_norm_gradient(doutput: Any, *, input: Any, output: Any, reduction_indices: Any, input_shape: Any,
-                             keep_dims: bool) -> Any:
+def _euclidean_norm_gradient(
+    doutput: Any, *, input: Any, output: Any, reduction_indices: Any, input_shape: Any, keep_dims: bool
+) -> Any:
     kept = keep_reduced(doutput, input_shape, reduction_indices, keep_dims)
     norm = keep_reduced(output, input_shape, reduction_indices, keep_dims)
     return cards.RealDiv(input, norm) * kept, None
@@ -230,18 +243,35 @@ def _euclidean_norm_gradient(doutput: Any, *, input: Any, output: Any, reduction
 
 def _reduction(name: str, kernel: Any, types: tuple[Any, ...], gradient: Any = None) -> Any:
     return op(
-        name, "input: T, reduction_indices: Tidx -> output: T", T=types, Tidx=_INDEX, keep_dims=False,
-        kernel=kernel, static=("reduction_indices",), shape=shapes.reduction, gradient=gradient,
-        no_gradient=gradient is None, doc=f"{name} over axes.",
-        sample=lambda: ([np.linspace(-1.5, 2, 12, dtype=np.float32).reshape(2, 3, 2), np.array([0, 2], np.int32)],
-                        {}),
+        name,
+        "input: T, reduction_indices: Tidx -> output: T",
+        T=types,
+        Tidx=_INDEX,
+        keep_dims=False,
+        kernel=kernel,
+        static=("reduction_indices",),
+        shape=shapes.reduction,
+        gradient=gradient,
+        no_gradient=gradient is None,
+        doc=f"{name} over axes.",
+        sample=lambda: (
+            [np.linspace(-1.5, 2, 12, dtype=np.float32).reshape(2, 3, 2), np.array([0, 2], np.int32)],
+            {},
+        ),
     )
 
 
 def _logical_reduction(name: str, kernel: Any) -> Any:
     return op(
-        name, "input: bool, reduction_indices: Tidx -> output: bool", Tidx=_INDEX, keep_dims=False, kernel=kernel,
-        static=("reduction_indices",), shape=shapes.reduction, no_gradient=True, doc=f"{name} over axes.",
+        name,
+        "input: bool, reduction_indices: Tidx -> output: bool",
+        Tidx=_INDEX,
+        keep_dims=False,
+        kernel=kernel,
+        static=("reduction_indices",),
+        shape=shapes.reduction,
+        no_gradient=True,
+        doc=f"{name} over axes.",
         sample=lambda: ([np.array([[True, False], [True, True]]), np.array(0, np.int32)], {}),
     )
 
@@ -269,7 +299,9 @@ def reduction_axes(x: Any, axis: Any) -> Any:
     return cards.Range(np.int32(0), cards.Rank(x), np.int32(1), name="range")
 
 
-def _reduce(card: Any, input_tensor: Any, axis: Any, keepdims: Any, name: str | None, dtype: Any = None) -> Any:
+def _reduce(
+    card: Any, input_tensor: Any, axis: Any, keepdims: Any, name: str | None, dtype: Any = None
+) -> Any:
     x = convert(input_tensor, dtype, name="input")
     axes = reduction_axes(x, axis)
     if isinstance(axes, list) and not axes:
@@ -450,7 +482,9 @@ def reduce_euclidean_norm(
 
 
 @export("math.reduce_logsumexp", "reduce_logsumexp", v1=[])
-def reduce_logsumexp(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Any:
+def reduce_logsumexp(
+    input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None
+) -> Any:
     """log(sum(exp(x))) over axes, without overflow.
 
     Args:
@@ -477,7 +511,9 @@ def reduce_logsumexp(input_tensor: Any, axis: Any = None, keepdims: bool = False
 
 
 @export("math.reduce_variance")
-def reduce_variance(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Any:
+def reduce_variance(
+    input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None
+) -> Any:
     """Variances over axes, of the elements taken as the whole population.
 
     Args:
@@ -500,8 +536,10 @@ def reduce_variance(input_tensor: Any, axis: Any = None, keepdims: bool = False,
             raise TypeError(f"Input must be either real or complex. Received integer type {means.dtype}.")
         difference = x - means
         if difference.dtype.is_complex:
-            squares = cards.Cast(cards.Real(difference * conjugated(difference), Tout=difference.dtype.real_dtype),
-                                 DstT=difference.dtype.real_dtype)
+            squares = cards.Cast(
+                cards.Real(difference * conjugated(difference), Tout=difference.dtype.real_dtype),
+                DstT=difference.dtype.real_dtype,
+            )
         else:
             squares = cards.Square(difference)
         return reduce_mean(squares, axis, keepdims=keepdims)
@@ -530,7 +568,11 @@ def reduce_std(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
 
 @export("math.count_nonzero", v1=[])
 def count_nonzero(
-    input: Any, axis: Any = None, keepdims: bool | None = None, dtype: Any = dtypes.int64, name: str | None = None
+    input: Any,
+    axis: Any = None,
+    keepdims: bool | None = None,
+    dtype: Any = dtypes.int64,
+    name: str | None = None,
 ) -> Any:
     """How many elements over axes are not zero (of strings: not empty).
 
@@ -547,10 +589,14 @@ def count_nonzero(
     """
     with name_scope(name, "count_nonzero"):
         x = convert(input, name="input")
-        empty = np.array(b"", object) if x.dtype.base_dtype == dtypes.string \
+        empty = (
+            np.array(b"", object)
+            if x.dtype.base_dtype == dtypes.string
             else np.zeros((), x.dtype.numpy_dtype)
-        nonzero = cards.Cast(cards.NotEqual(x, constant_array(empty, x.dtype.base_dtype, "zeros")),
-                             DstT=dtypes.int64)
+        )
+        nonzero = cards.Cast(
+            cards.NotEqual(x, constant_array(empty, x.dtype.base_dtype, "zeros")), DstT=dtypes.int64
+        )
         counts = reduce_sum(nonzero, axis, keepdims=bool(keepdims))
         wanted = dtypes.as_dtype(dtype)
         return counts if wanted == dtypes.int64 else cards.Cast(counts, DstT=wanted)
@@ -560,74 +606,128 @@ def count_nonzero(
 
 
 @export(v1=["math.reduce_sum", "reduce_sum"])
-def reduce_sum_v1(input_tensor: Any, axis: Any = None, keepdims: bool | None = None, name: str | None = None,
-                  reduction_indices: Any = None, keep_dims: bool | None = None) -> Any:
+def reduce_sum_v1(
+    input_tensor: Any,
+    axis: Any = None,
+    keepdims: bool | None = None,
+    name: str | None = None,
+    reduction_indices: Any = None,
+    keep_dims: bool | None = None,
+) -> Any:
     """Sums over axes; `reduction_indices` and `keep_dims` are older names of `axis` and `keepdims`."""
     axis, keep = old_arguments(axis, keepdims, reduction_indices, keep_dims)
     return reduce_sum(input_tensor, axis, keep, name)
 
 
 @export(v1=["math.reduce_mean", "reduce_mean"])
-def reduce_mean_v1(input_tensor: Any, axis: Any = None, keepdims: bool | None = None, name: str | None = None,
-                   reduction_indices: Any = None, keep_dims: bool | None = None) -> Any:
+def reduce_mean_v1(
+    input_tensor: Any,
+    axis: Any = None,
+    keepdims: bool | None = None,
+    name: str | None = None,
+    reduction_indices: Any = None,
+    keep_dims: bool | None = None,
+) -> Any:
     """Means over axes; `reduction_indices` and `keep_dims` are older names of `axis` and `keepdims`."""
     axis, keep = old_arguments(axis, keepdims, reduction_indices, keep_dims)
     return reduce_mean(input_tensor, axis, keep, name)
 
 
 @export(v1=["math.reduce_prod", "reduce_prod"])
-def reduce_prod_v1(input_tensor: Any, axis: Any = None, keepdims: bool | None = None, name: str | None = None,
-                   reduction_indices: Any = None, keep_dims: bool | None = None) -> Any:
+def reduce_prod_v1(
+    input_tensor: Any,
+    axis: Any = None,
+    keepdims: bool | None = None,
+    name: str | None = None,
+    reduction_indices: Any = None,
+    keep_dims: bool | None = None,
+) -> Any:
     """Products over axes; `reduction_indices` and `keep_dims` are older names of `axis` and `keepdims`."""
     axis, keep = old_arguments(axis, keepdims, reduction_indices, keep_dims)
     return reduce_prod(input_tensor, axis, keep, name)
 
 
 @export(v1=["math.reduce_max", "reduce_max"])
-def reduce_max_v1(input_tensor: Any, axis: Any = None, keepdims: bool | None = None, name: str | None = None,
-                  reduction_indices: Any = None, keep_dims: bool | None = None) -> Any:
+def reduce_max_v1(
+    input_tensor: Any,
+    axis: Any = None,
+    keepdims: bool | None = None,
+    name: str | None = None,
+    reduction_indices: Any = None,
+    keep_dims: bool | None = None,
+) -> Any:
     """Maxima over axes; `reduction_indices` and `keep_dims` are older names of `axis` and `keepdims`."""
     axis, keep = old_arguments(axis, keepdims, reduction_indices, keep_dims)
     return reduce_max(input_tensor, axis, keep, name)
 
 
 @export(v1=["math.reduce_min", "reduce_min"])
-def reduce_min_v1(input_tensor: Any, axis: Any = None, keepdims: bool | None = None, name: str | None = None,
-                  reduction_indices: Any = None, keep_dims: bool | None = None) -> Any:
+def reduce_min_v1(
+    input_tensor: Any,
+    axis: Any = None,
+    keepdims: bool | None = None,
+    name: str | None = None,
+    reduction_indices: Any = None,
+    keep_dims: bool | None = None,
+) -> Any:
     """Minima over axes; `reduction_indices` and `keep_dims` are older names of `axis` and `keepdims`."""
     axis, keep = old_arguments(axis, keepdims, reduction_indices, keep_dims)
     return reduce_min(input_tensor, axis, keep, name)
 
 
 @export(v1=["math.reduce_all", "reduce_all"])
-def reduce_all_v1(input_tensor: Any, axis: Any = None, keepdims: bool | None = None, name: str | None = None,
-                  reduction_indices: Any = None, keep_dims: bool | None = None) -> Any:
+def reduce_all_v1(
+    input_tensor: Any,
+    axis: Any = None,
+    keepdims: bool | None = None,
+    name: str | None = None,
+    reduction_indices: Any = None,
+    keep_dims: bool | None = None,
+) -> Any:
     """Logical "and" over axes; `reduction_indices` and `keep_dims` are older names of `axis` and `keepdims`."""
     axis, keep = old_arguments(axis, keepdims, reduction_indices, keep_dims)
     return reduce_all(input_tensor, axis, keep, name)
 
 
 @export(v1=["math.reduce_any", "reduce_any"])
-def reduce_any_v1(input_tensor: Any, axis: Any = None, keepdims: bool | None = None, name: str | None = None,
-                  reduction_indices: Any = None, keep_dims: bool | None = None) -> Any:
+def reduce_any_v1(
+    input_tensor: Any,
+    axis: Any = None,
+    keepdims: bool | None = None,
+    name: str | None = None,
+    reduction_indices: Any = None,
+    keep_dims: bool | None = None,
+) -> Any:
     """Logical "or" over axes; `reduction_indices` and `keep_dims` are older names of `axis` and `keepdims`."""
     axis, keep = old_arguments(axis, keepdims, reduction_indices, keep_dims)
     return reduce_any(input_tensor, axis, keep, name)
 
 
 @export(v1=["math.reduce_logsumexp", "reduce_logsumexp"])
-def reduce_logsumexp_v1(input_tensor: Any, axis: Any = None, keepdims: bool | None = None,
-                        name: str | None = None, reduction_indices: Any = None, keep_dims: bool | None = None
-                        ) -> Any:
+def reduce_logsumexp_v1(
+    input_tensor: Any,
+    axis: Any = None,
+    keepdims: bool | None = None,
+    name: str | None = None,
+    reduction_indices: Any = None,
+    keep_dims: bool | None = None,
+) -> Any:
     """log(sum(exp(x))) over axes; `reduction_indices` and `keep_dims` are older names of `axis` and `keepdims`."""
     axis, keep = old_arguments(axis, keepdims, reduction_indices, keep_dims)
     return reduce_logsumexp(input_tensor, axis, keep, name)
 
 
 @export(v1=["count_nonzero", "math.count_nonzero"])
-def count_nonzero_v1(input_tensor: Any = None, axis: Any = None, keepdims: bool | None = None,
-                     dtype: Any = dtypes.int64, name: str | None = None, reduction_indices: Any = None,
-                     keep_dims: bool | None = None, input: Any = None) -> Any:
+def count_nonzero_v1(
+    input_tensor: Any = None,
+    axis: Any = None,
+    keepdims: bool | None = None,
+    dtype: Any = dtypes.int64,
+    name: str | None = None,
+    reduction_indices: Any = None,
+    keep_dims: bool | None = None,
+    input: Any = None,
+) -> Any:
     """How many elements are not zero; `reduction_indices` and `keep_dims` are older names."""
     if input_tensor is None:
         input_tensor = input
