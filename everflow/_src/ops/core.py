@@ -15,6 +15,7 @@ from everflow._src.ops import (  # noqa: F401
     linalg_products,
     math_arithmetic,
     math_functions,
+    math_special,
     operators,
     reductions,
     state,
