@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from everflow._src.framework import context
+from everflow._src.framework import context, node_defs
 from everflow._src.framework.context import LOCAL
 from everflow._src.framework.device import canonical_device, device_from_scope
 from everflow._src.framework.export import export
@@ -223,6 +223,13 @@ class Graph:
                     self._names_in_use[key] = 1
                 name = f"{name}_{count - 1}"
         return name
+
+    def mark_name(self, name: str) -> None:
+        """Marks a full name, and the scopes that it lies in, as taken."""
+        with self._lock:
+            parts = name.lower().split("/")
+            for count in range(1, len(parts) + 1):
+                self._names_in_use.setdefault("/".join(parts[:count]), 1)
 
     @contextlib.contextmanager
     def name_scope(self, name: str | None) -> Iterator[str]:
@@ -566,12 +573,13 @@ class Graph:
         """Accepted for 1.x programs: the scopes of a graph are thread-local already."""
 
     def as_graph_def(self, from_version: int | None = None, add_shapes: bool = False) -> Any:
-        """The graph as a GraphDef message.
+        """The graph as a GraphDef message, with the functions that its operations call.
 
-        Raises:
-          NotImplementedError: GraphDef export is not in everflow yet.
+        Args:
+          from_version: only operations that were added after this version of the graph.
+          add_shapes: True notes the static shapes of outputs in the attr `_output_shapes`.
         """
-        raise NotImplementedError("Graph.as_graph_def (GraphDef export) is not in everflow yet")
+        return node_defs.graph_def(self, from_version, add_shapes)
 
 
 def _shape_text(shape: TensorShape) -> str:

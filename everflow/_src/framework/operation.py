@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from everflow._src.framework import node_defs
 from everflow._src.framework.dtypes import DType
 from everflow._src.framework.export import export
 from everflow._src.framework.registry import Card
 from everflow._src.framework.tensor import SymbolicTensor
+from everflow._src.framework.tensor_protos import proto_of_array
 from everflow._src.framework.tensor_shape import TensorShape
 
 _OUR_FILES = __file__[: __file__.rindex("_src") + len("_src")]
@@ -190,11 +192,12 @@ class Operation:
     @property
     def node_def(self) -> Any:
         """The NodeDef message of this operation."""
-        return _node_def_maker(self)
+        return node_defs.node_def(self)
 
     @property
     def op_def(self) -> Any:
-        return _op_def_maker(self.card)
+        """The OpDef message of its operation type."""
+        return node_defs.op_def(self.card)
 
     # ---- where it comes from
 
@@ -242,20 +245,8 @@ def _public_attr(value: Any) -> Any:
     if isinstance(value, TensorShape):
         return value.as_proto()
     if isinstance(value, np.ndarray) or isinstance(value, np.generic):
-        return _tensor_proto_maker(value)
+        return proto_of_array(value)
     return value
-
-
-def _not_loaded(what: str) -> Callable[..., Any]:
-    def raise_error(*args: Any, **keywords: Any) -> Any:
-        raise NotImplementedError(f"{what} is not available in everflow yet")
-
-    return raise_error
-
-
-_node_def_maker: Callable[[Any], Any] = _not_loaded("Operation.node_def (GraphDef export)")
-_op_def_maker: Callable[[Any], Any] = _not_loaded("Operation.op_def (GraphDef export)")
-_tensor_proto_maker: Callable[[Any], Any] = _not_loaded("An attr that holds a TensorProto")
 
 
 def _no_runner(op: Operation, feed_dict: Any, session: Any) -> None:
@@ -269,9 +260,3 @@ def install_runner(function: Callable[[Any, Any, Any], None]) -> None:
     """`Operation.run` needs a session, which lives one floor above."""
     global _runner
     _runner = function
-
-
-def install_protos(node_def: Callable, op_def: Callable, tensor_proto: Callable) -> None:
-    """GraphDef messages are made by saving/, several floors above."""
-    global _node_def_maker, _op_def_maker, _tensor_proto_maker
-    _node_def_maker, _op_def_maker, _tensor_proto_maker = node_def, op_def, tensor_proto

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import Any, NamedTuple
 
 from everflow._src.framework.registry import Card
-from everflow._src.framework.tensor import DeviceTensor, EagerTensor, install_device_copier
+from everflow._src.framework.tensor import CPU, DeviceTensor, EagerTensor, install_device_copier
 from everflow._src.runtime.failures import explain
 from everflow._src.runtime.jax_backend import jax_modules
 
@@ -19,6 +20,26 @@ def accelerators() -> list[Any]:
 def has_accelerator() -> bool:
     """True when jax finds a device besides the CPU."""
     return bool(accelerators())
+
+
+class DeviceAttributes(NamedTuple):
+    """What `Session.list_devices` tells of a device."""
+
+    name: str
+    device_type: str
+    memory_limit_bytes: int
+    incarnation: int
+
+
+def describe_devices() -> list[DeviceAttributes]:
+    """The CPU, and the accelerators that jax finds."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
+    result = [DeviceAttributes(CPU, "CPU", memory, 1)]
+    for index, device in enumerate(accelerators()):
+        limit = (device.memory_stats() or {}).get("bytes_limit", 0)
+        name = f"{CPU.rpartition('/')[0]}/device:GPU:{index}"
+        result.append(DeviceAttributes(name, "GPU", limit, index + 2))
+    return result
 
 
 def run_on_accelerator(card: Card, flat: list[Any], attrs: dict[str, Any], name: str | None) -> Any:

@@ -1,30 +1,37 @@
 """Protocol messages of sessions and graphs: configuration, run options and metadata, graph definitions.
 
-The classes are those of tensorboard, wire-compatible with TensorFlow's.  This module is loaded when a program
-first asks for one of them, so that importing everflow loads no protobuf.
+The classes are those of tensorboard, wire-compatible with TensorFlow's.  They are loaded when a program first
+asks for one of them, so that importing everflow loads no protobuf.
 """
 
 from __future__ import annotations
 
-from tensorboard.compat.proto import attr_value_pb2, config_pb2, graph_pb2, meta_graph_pb2, node_def_pb2
+import importlib
+from typing import Any
 
 from everflow._src.framework.export import export_constant
 
-ConfigProto = config_pb2.ConfigProto
-GPUOptions = config_pb2.GPUOptions
-GraphOptions = config_pb2.GraphOptions
-OptimizerOptions = config_pb2.OptimizerOptions
-RunOptions = config_pb2.RunOptions
-RunMetadata = config_pb2.RunMetadata
-GraphDef = graph_pb2.GraphDef
-NodeDef = node_def_pb2.NodeDef
-AttrValue = attr_value_pb2.AttrValue
-NameAttrList = attr_value_pb2.NameAttrList
-MetaGraphDef = meta_graph_pb2.MetaGraphDef
-TensorInfo = meta_graph_pb2.TensorInfo
+_FILES = {
+    "ConfigProto": "config",
+    "GPUOptions": "config",
+    "GraphOptions": "config",
+    "OptimizerOptions": "config",
+    "RunOptions": "config",
+    "RunMetadata": "config",
+    "GraphDef": "graph",
+    "NodeDef": "node_def",
+    "AttrValue": "attr_value",
+    "NameAttrList": "attr_value",
+    "MetaGraphDef": "meta_graph",
+    "TensorInfo": "meta_graph",
+}
 
-for _name in (
-    "ConfigProto", "GPUOptions", "GraphOptions", "OptimizerOptions", "RunOptions", "RunMetadata", "GraphDef",
-    "NodeDef", "AttrValue", "NameAttrList", "MetaGraphDef", "TensorInfo",
-):
+
+def __getattr__(name: str) -> Any:
+    if name not in _FILES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"tensorboard.compat.proto.{_FILES[name]}_pb2"), name)
+
+
+for _name in _FILES:
     export_constant(__name__, _name, v1=[_name])
