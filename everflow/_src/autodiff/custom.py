@@ -48,13 +48,23 @@ def custom_gradient(f: Callable | None = None) -> Any:
     if f is None:
         return custom_gradient
 
-    @functools.wraps(f)
-    def decorated(*args: Any, **kwargs: Any) -> Any:
-        if STATE.busy and current_graph() is not None:
-            return _in_graph(f, args, kwargs)
-        return _eagerly(f, args, kwargs)
+    return _CustomGradient(f)
 
-    return decorated
+
+class _CustomGradient:
+    """A function with a gradient of its own; as an attribute of a class it is a method."""
+
+    def __init__(self, f: Callable) -> None:
+        self._f = f
+        functools.update_wrapper(self, f)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if STATE.busy and current_graph() is not None:
+            return _in_graph(self._f, args, kwargs)
+        return _eagerly(self._f, args, kwargs)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else _CustomGradient(self._f.__get__(instance, owner))
 
 
 class _Gradient:
@@ -98,14 +108,13 @@ class _Gradient:
 
 
 def _eagerly(f: Callable, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    args = nest.map_structure(_to_tensor, tuple(args), expand_composites=True)
     with recorders(()):
         with VariableWatcher() as watcher:
             outcome = f(*args, **kwargs)
     result, function = _split(f, outcome)
-    flat_args = nest.flatten(args, expand_composites=True)
-    arg_handles = {id(a) for a in flat_args}
-    variables = [v for v in watcher.watched_variables() if id(v) not in arg_handles]
+    given = nest.flatten(args, expand_composites=True)
+    variables = [v for v in watcher.watched_variables() if not any(v is a for a in given)]
+    flat_args = [convert(a) for a in given]
     # An output that is an argument itself gets an identity of its own.
     flat = [_fresh(convert(t)) for t in nest.flatten(result)]
     gradient = _Gradient(f, function, flat_args, variables, result)
@@ -134,6 +143,11 @@ def _split(f: Callable, outcome: Any) -> tuple[Any, Callable]:
 
 
 def _in_graph(f: Callable, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    if kwargs:
+        raise ValueError(
+            "A function under @tf.custom_gradient takes keyword arguments only when eager execution is enabled: "
+            f"{getattr(f, '__name__', f)!r} received {sorted(kwargs)}"
+        )
     args = nest.map_structure(_to_tensor, tuple(args), expand_composites=True)
     args = nest.map_structure(lambda t: CARDS["Identity"](t), args, expand_composites=True)
     with VariableWatcher() as watcher:

@@ -63,21 +63,6 @@ def no_gradient(op_type: str) -> None:
     _registered.setdefault(op_type, None)
 
 
-def registered_gradient(name: str) -> Callable | None:
-    """The function that `RegisterGradient(name)` was given.
-
-    Raises:
-      LookupError: there is none.
-    """
-    if name not in _registered:
-        raise LookupError(f"gradient registry has no entry for: {name}")
-    return _registered[name]
-
-
-def has_registered(name: str) -> bool:
-    return name in _registered
-
-
 class ShapeOf:
     """The shape of a tensor whose value nobody needs."""
 
@@ -147,8 +132,14 @@ def backward_function(card: Card, attrs: dict[str, Any], inputs: Sequence[Any], 
     op = outputs[0]._op if outputs and isinstance(outputs[0], SymbolicTensor) else None
     override = attrs.get("_gradient_op_type")
     if override is not None and op is not None:
-        function = registered_gradient(override)
-        return None if function is None else lambda dys: _as_list(function(op, *dys))
+        if override in CARDS and override not in _registered:
+            card = CARDS[override]
+        elif override not in _registered:
+            raise LookupError(_no_gradient_defined(card, op) + f"; the override names {override!r}, which nobody "
+                              "registered")
+        else:
+            function = _registered[override]
+            return None if function is None else lambda dys: _as_list(function(op, *dys))
     if card.name in _registered:
         function = _registered[card.name]
         if function is None:
@@ -159,7 +150,7 @@ def backward_function(card: Card, attrs: dict[str, Any], inputs: Sequence[Any], 
     if card.gradient is None:
         if card.no_gradient:
             return None
-        return _missing(card)
+        return _missing(card, op)
     plan = plan_of(card)
     if card.has_list_inputs or card.has_list_outputs:
         grouped_inputs = card.group(inputs, attrs)
@@ -219,11 +210,16 @@ def _group_outputs(card: Card, flat: Sequence[Any], attrs: dict[str, Any]) -> li
     return grouped
 
 
-def _missing(card: Card) -> Callable[[Sequence[Any]], Sequence[Any]]:
+def _no_gradient_defined(card: Card, op: Any) -> str:
+    where = f"operation {op.name!r} (op type: {card.name})" if op is not None else f"operation type {card.name!r}"
+    return f"No gradient defined for {where}"
+
+
+def _missing(card: Card, op: Any) -> Callable[[Sequence[Any]], Sequence[Any]]:
     def raise_error(dys: Sequence[Any]) -> Sequence[Any]:
         raise LookupError(
-            f"No gradient defined for operation type {card.name!r} in everflow. Use tf.RegisterGradient or "
-            "tf.custom_gradient to give it one, or tf.stop_gradient to pass it by"
+            f"{_no_gradient_defined(card, op)}. Use tf.RegisterGradient or tf.custom_gradient to give it one, or "
+            "tf.stop_gradient to pass it by"
         )
 
     return raise_error

@@ -86,10 +86,10 @@ class GradientTape:
         """A context in which this tape records nothing.
 
         Raises:
-          RuntimeError: the tape is not recording.
+          ValueError: the tape is not recording.
         """
         if not self._recording:
-            raise RuntimeError("Trying to stop recording a tape which is not recording.")
+            raise ValueError("Tape is not recording, so there is nothing to stop")
         self._stop()
         try:
             yield
