@@ -199,3 +199,14 @@ def test_imports_that_fail_say_the_same():
     with pytest.raises(ModuleNotFoundError, match=r"No module named 'everflow.errors.NotFoundError'"):
         importlib.import_module("everflow.errors.NotFoundError")
     assert importlib.util.find_spec("everflow.there_never_was_such_a_module") is None
+
+
+def test_any_operation_completes_tensors():
+    source = ROOT / "everflow" / "_src" / "ops"
+    installing = {
+        f"everflow._src.ops.{path.stem}"
+        for path in source.glob("*.py")
+        if "\ninstall_method(" in path.read_text(encoding="utf-8")
+    }
+    printed = run("import sys, everflow; everflow.constant; print(*sys.modules)")
+    assert installing <= set(printed.split())
