@@ -24,6 +24,13 @@ _REAL_SUBMODULES = frozenset({"_src", "_manifest", "_namespaces"})
 _COMMAND = os.path.join(os.path.dirname(__file__), "_src", "cli", "__main__.py")
 _IMPORT_MACHINERY = "<frozen importlib._bootstrap>"
 
+# A name of these floors makes no tensor: looking it up loads no operation...
+_LIGHT = ("everflow._src.framework.", "everflow._src.compat.", "everflow._src.cli.")
+# ... but for these modules.
+_MAKE_TENSORS = frozenset(f"everflow._src.framework.{name}" for name in ("conversion", "graph", "operation"))
+# What gives tensors their operators and methods, and variables their kinds.
+_INSTALLERS = ("everflow._src.ops.core", "everflow._src.variables.core")
+
 _indexes: dict[int, dict[str, dict[str, str]]] = {}
 
 
@@ -31,6 +38,7 @@ class ProgramState:
     """What is known of the running program."""
 
     uses_v2 = False  # a 2.x name was looked up: graph mode can no longer become the default silently
+    complete = False  # ops/ and variables/ have installed what they give to tensors
     alias_installed = False  # `import tensorflow.compat.v1` never switches anything, as in TensorFlow 2.x
 
 
@@ -177,6 +185,10 @@ def _resolve(root: str, path: str, name: str) -> Any:
         return namespace(root, _join(path, name))
     module_name, _, attribute = target.partition(":")
     module = importlib.import_module(module_name)
+    if not PROGRAM.complete and (module_name in _MAKE_TENSORS or not module_name.startswith(_LIGHT)):
+        for installer in _INSTALLERS:
+            importlib.import_module(installer)
+        PROGRAM.complete = True
     if path == "raw_ops":
         return importlib.import_module("everflow._src.runtime.raw_ops").raw_op(attribute)
     value: Any = module

@@ -16,6 +16,7 @@ from everflow._src.framework.export import export
 from everflow._src.framework.graph import Graph
 from everflow._src.framework.operation import Operation, install_runner
 from everflow._src.framework.tensor import EagerTensor, SymbolicTensor, install_evaluator
+from everflow._src.runtime.devices import describe_devices
 from everflow._src.runtime.fetches import FetchPlan
 from everflow._src.runtime.frames import HostFrame
 from everflow._src.runtime.program import Program
@@ -192,8 +193,6 @@ class BaseSession:
 
     def list_devices(self) -> list[Any]:
         """The devices that operations of this session can ask for."""
-        from everflow._src.runtime.devices import describe_devices
-
         return describe_devices()
 
     # ---- being the default

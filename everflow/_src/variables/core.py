@@ -1,0 +1,3 @@
+"""Loads every kind of variable; `creation.py` chooses among them."""
+
+from everflow._src.variables import ref_variable, resource_variable  # noqa: F401
