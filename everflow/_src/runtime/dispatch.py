@@ -184,6 +184,9 @@ def _convert_input(card: Card, argument: Argument, value: Any, wanted: DType | N
             return graph.accept(value) if graph is not None else value
         if wanted is not None and value.dtype.base_dtype != wanted:
             raise _wrong_dtype(card, argument, value.dtype, wanted, position, graph, first_of)
+    if wanted is None and isinstance(value, (list, tuple)) and not value and argument.type_attr is not None:
+        default = card.attrs[argument.type_attr].default  # an empty list says nothing about its dtype
+        wanted = None if default is REQUIRED else default
     try:
         return convert(value, wanted, name=argument.name)
     except (TypeError, ValueError) as error:
