@@ -48,9 +48,19 @@ Placeholder = op(
     no_gradient=True, doc="A tensor whose value is fed.",
 )
 
+def _feedable_shape(op: Any) -> TensorShape:
+    shape = TensorShape(op._attrs["shape"])
+    if not shape.is_compatible_with(op._inputs[0].shape):
+        raise ValueError(
+            f"The default of '{op.name}' must fit the shape that may be fed: expected {shape}, received "
+            f"{op._inputs[0].shape}"
+        )
+    return shape
+
+
 PlaceholderWithDefault = op(
     "PlaceholderWithDefault", "input: dtype -> output: dtype", dtype=dtypes.ALL, more_attrs={"shape": SHAPE},
-    kernel=lambda xp, value: value, shape=shapes.from_attr("shape"),
+    kernel=lambda xp, value: value, shape=lambda op: _feedable_shape(op),
     gradient=lambda dy: dy, doc="A tensor whose value may be fed, and is the input otherwise.",
 )
 

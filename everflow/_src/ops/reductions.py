@@ -306,7 +306,10 @@ def _reduce(
     axes = reduction_axes(x, axis)
     if isinstance(axes, list) and not axes:
         axes = np.array([], np.int32)
-    return card(x, axes, keep_dims=bool(keepdims), name=name)
+    result = card(x, axes, keep_dims=bool(keepdims), name=name)
+    if axis is None and not keepdims and x._rank is None:
+        result.set_shape([])  # the axes are known only when it runs, but they are all of them
+    return result
 
 
 def old_arguments(axis: Any, keepdims: Any, reduction_indices: Any, keep_dims: Any) -> tuple[Any, bool]:
