@@ -267,7 +267,9 @@ class EagerTensor(Tensor):
         return False
 
     def __str__(self) -> str:
-        return f"tf.Tensor({_text(self)}, shape={self.shape}, dtype={self.dtype.name})"
+        text = _text(self)
+        separator = "\n" if "\n" in text else ""
+        return f"tf.Tensor({separator}{text}, shape={self.shape}, dtype={self.dtype.name})"
 
     def __repr__(self) -> str:
         text = _text(self, repr)
