@@ -209,6 +209,8 @@ def _reshape_shape(op: Any) -> TensorShape:
     value = constant_value(op._inputs[1])
     if value is not None and int((value == -1).sum()) > 1:
         raise ValueError(f"Only one input size may be -1, not several, in the shape {value.tolist()}")
+    if value is not None and (value < -1).any():
+        raise ValueError(f"The sizes of a shape must be non-negative, or -1 for one of them: {value.tolist()}")
     known = 1
     for size in sizes:
         known *= 1 if size is None else size
@@ -710,7 +712,7 @@ def broadcast_dynamic_shape(shape_x: Any, shape_y: Any) -> Tensor:
     >>> tf.broadcast_dynamic_shape([2, 1], [3]).numpy().tolist()
     [2, 3]
     """
-    return BroadcastArgs(shape_x, shape_y)
+    return BroadcastArgs(convert(shape_x, hint=dtypes.int32), convert(shape_y, hint=dtypes.int32))
 
 
 # ---- what is known of a shape
