@@ -9,6 +9,7 @@ from typing import Any
 from absl import logging
 
 from everflow._src.autodiff.backprop import Record, UnconnectedGradients, accumulate
+from everflow._src.autodiff.jacobian import batch_jacobian, jacobian
 from everflow._src.autodiff.rules import (
     backward_function,
     constant_ones_like,
@@ -16,7 +17,14 @@ from everflow._src.autodiff.rules import (
     is_trainable_dtype,
 )
 from everflow._src.framework import nest
-from everflow._src.framework.context import LOCAL, enter_busy, leave_busy, pop_recorder, push_recorder
+from everflow._src.framework.context import (
+    LOCAL,
+    current_graph,
+    enter_busy,
+    leave_busy,
+    pop_recorder,
+    push_recorder,
+)
 from everflow._src.framework.conversion import convert
 from everflow._src.framework.export import export
 from everflow._src.framework.indexed_slices import IndexedSlices
@@ -224,11 +232,6 @@ class GradientTape:
             if item is None:
                 raise TypeError("Argument `target` should be a list or nested structure of Tensors, Variables or "
                                 "CompositeTensors to be differentiated, but received None.")
-            if not is_trainable_dtype(item.dtype):
-                logging.log_first_n(
-                    logging.WARN, "The dtype of the target tensor must be floating (e.g. tf.float32) when calling "
-                    "GradientTape.gradient, got %r", 5, item.dtype,
-                )
             flat_targets.append(item)
         flat_sources = nest.flatten(sources)
         keys = []
@@ -257,10 +260,7 @@ class GradientTape:
         ]
         results = accumulate(self._records, target_keys, values, keys)
         if not self._persistent:
-            self._watched = set()
-            self._records = None
-            self._used = True
-            self._kept = []
+            self._forget()
         if unconnected_gradients == UnconnectedGradients.ZERO:
             results = [_zeros_like(s) if r is None else r for r, s in zip(results, flat_sources)]
         return nest.pack_sequence_as(sources, results)
@@ -270,11 +270,98 @@ class GradientTape:
 
     def jacobian(self, target: Any, sources: Any, unconnected_gradients: str = UnconnectedGradients.NONE,
                  parallel_iterations: Any = None, experimental_use_pfor: bool = True) -> Any:
-        raise NotImplementedError("GradientTape.jacobian is not in everflow yet; take `gradient` per element")
+        """Derivatives of each element of `target` by each element of the sources, in their structure.
+
+        Args:
+          target: a tensor.
+          sources: tensors or variables, nested as one likes.
+          unconnected_gradients: what to return where target and source are not connected: "none" or "zero".
+          parallel_iterations: accepted; there is no limit to set.
+          experimental_use_pfor: False needs a persistent tape in eager execution.
+
+        Returns:
+          Tensors of shape `target.shape + source.shape`.
+
+        Raises:
+          RuntimeError: a tape that is not persistent was used before, or `experimental_use_pfor` is False.
+        """
+        unconnected_gradients = UnconnectedGradients(unconnected_gradients)
+        self._check_use_of_pfor(experimental_use_pfor, "jacobian")
+        flat_sources = nest.flatten(sources)
+        target = _value_of(target)
+        with self._kept_for_many_gradients():
+            results = jacobian(
+                lambda start: self.gradient(target, flat_sources, start), target, [_value_of(s) for s in flat_sources]
+            )
+        if unconnected_gradients == UnconnectedGradients.ZERO:
+            results = [_unconnected_jacobian(target, s) if r is None else r for r, s in zip(results, flat_sources)]
+        return nest.pack_sequence_as(sources, results)
 
     def batch_jacobian(self, target: Any, source: Any, unconnected_gradients: str = UnconnectedGradients.NONE,
                        parallel_iterations: Any = None, experimental_use_pfor: bool = True) -> Any:
-        raise NotImplementedError("GradientTape.batch_jacobian is not in everflow yet; take `gradient` per element")
+        """Derivatives of each element of each example of `target` by the elements of that example of `source`.
+
+        Args:
+          target: a tensor of shape [b, y1, ...]; example i depends on example i of `source` alone.
+          source: a tensor of shape [b, x1, ...].
+          unconnected_gradients: what to return where target and source are not connected: "none" or "zero".
+          parallel_iterations: accepted; there is no limit to set.
+          experimental_use_pfor: False needs a persistent tape in eager execution.
+
+        Returns:
+          A tensor of shape [b, y1, ..., x1, ...].
+
+        Raises:
+          ValueError: the first dimensions differ.
+          RuntimeError: a tape that is not persistent was used before, or `experimental_use_pfor` is False.
+        """
+        unconnected_gradients = UnconnectedGradients(unconnected_gradients)
+        self._check_use_of_pfor(experimental_use_pfor, "batch_jacobian")
+        target_value, source_value = _value_of(target), _value_of(source)
+        batches = target_value.shape[:1], source_value.shape[:1]
+        if any(batch.rank == 0 for batch in batches) or not batches[0].is_compatible_with(batches[1]):
+            raise ValueError(
+                "The first dimensions of the target and of the source of batch_jacobian must be the same, received "
+                f"shapes {target_value.shape} and {source_value.shape}"
+            )
+        with self._kept_for_many_gradients():
+            result = batch_jacobian(
+                lambda start: self.gradient(target_value, [source], start), target_value, source_value
+            )
+        if result is None and unconnected_gradients == UnconnectedGradients.ZERO:
+            shape = target_value.shape.concatenate(source_value.shape[1:])
+            return constant_zeros(shape.as_list(), target_value.dtype.base_dtype)
+        return result
+
+    def _check_use_of_pfor(self, use_pfor: bool, what: str) -> None:
+        if not use_pfor and not self._persistent and current_graph() is None:
+            raise RuntimeError(
+                f"GradientTape.{what} with experimental_use_pfor=False takes many gradients: make the tape with "
+                "persistent=True"
+            )
+
+    @contextlib.contextmanager
+    def _kept_for_many_gradients(self) -> Iterator[None]:
+        persistent = self._persistent
+        if self._recording and not persistent:
+            self._stop()
+        self._persistent = True
+        try:
+            yield
+        finally:
+            self._persistent = persistent
+            if not persistent:
+                self._forget()
+
+    def _forget(self) -> None:
+        self._watched = set()
+        self._records = None
+        self._used = True
+        self._kept = []
+
+
+def _unconnected_jacobian(target: Any, source: Any) -> Any:
+    return constant_zeros(target.shape.concatenate(source.shape).as_list(), target.dtype.base_dtype)
 
 
 def _handle_of(item: Any) -> Any:
