@@ -97,22 +97,13 @@ class FuncGraph(Graph):
             known = self._captures.get(id(tensor)) or self._inlined.get(id(tensor))
             if known is not None:
                 return known[1]
-            value = tensor._value
-            if tensor.dtype not in (dtypes.resource, dtypes.variant):
-                # Numbers with a fraction are captured even when small: a tape outside may watch them.
-                inlinable = tensor.dtype.is_integer or tensor.dtype.is_bool or tensor.dtype == dtypes.string
-                if inlinable and value.size <= _LARGEST_INLINE_CONSTANT and not isinstance(tensor, DeviceTensor):
-                    return self._inline(tensor, np.asarray(value), tensor.dtype)
-            elif isinstance(self.outer_graph, FuncGraph):
-                outer = self.outer_graph.capture(tensor)
-                known = self._captures.get(id(outer))
-                if known is not None:
-                    return known[1]
-                placeholder = self._add_capture(outer, name or "capture")
-                self._captures[id(tensor)] = self._captures[id(outer)]
-                return placeholder
-            if isinstance(self.outer_graph, FuncGraph):
-                return self.capture(self.outer_graph.capture(tensor), name)
+            # Integers are copied in, since shapes and axes should be known while compiling.  Numbers with a
+            # fraction are captured even when small: a tape outside may watch them.
+            dtype = tensor.dtype
+            if (dtype.is_integer or dtype.is_bool or dtype == dtypes.string) and not isinstance(tensor, DeviceTensor):
+                value = tensor._value
+                if value.size <= _LARGEST_INLINE_CONSTANT:
+                    return self._inline(tensor, np.asarray(value), dtype)
             return self._add_capture(tensor, name or "capture")
         raise TypeError(f"A function cannot capture {tensor!r}: it is no tensor")
 
@@ -179,13 +170,16 @@ class GraphFunction:
     The value of `func` attrs.  `program` is filled in by the runtime when it first runs.
     """
 
-    __slots__ = ("name", "graph", "program", "__weakref__", "extra")
+    __slots__ = ("name", "graph", "program", "extra", "_outputs", "__weakref__")
 
-    def __init__(self, graph: FuncGraph, name: str | None = None) -> None:
+    def __init__(self, graph: FuncGraph, name: str | None = None, outputs: Sequence[SymbolicTensor] | None = None
+                 ) -> None:
         self.name = name or f"__inference_{graph.name}_{next(_uids)}"
         self.graph = graph
         self.program: Any = None
         self.extra: dict[str, Any] = {}
+        # Differentiation makes functions of the same graph that return intermediates besides its outputs.
+        self._outputs = list(outputs) if outputs is not None else None
 
     @property
     def inputs(self) -> list[SymbolicTensor]:
@@ -193,7 +187,7 @@ class GraphFunction:
 
     @property
     def outputs(self) -> list[SymbolicTensor]:
-        return self.graph.outputs
+        return self.graph.outputs if self._outputs is None else self._outputs
 
     def __repr__(self) -> str:
         return f"<function {self.name}: {len(self.inputs)} inputs, {len(self.outputs)} outputs>"

@@ -1,0 +1,277 @@
+"""Concrete functions: one trace of a Python function, called with tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from everflow._src.autodiff.functional import (
+    Differentiable,
+    Level,
+    _fill,
+    call_function,
+    differentiable,
+    unpack_results,
+)
+from everflow._src.framework import nest
+from everflow._src.framework.context import LOCAL, STATE, current_graph
+from everflow._src.framework.conversion import convert
+from everflow._src.framework.export import export
+from everflow._src.framework.func_graph import FuncGraph, GraphFunction
+from everflow._src.framework.tensor import Tensor, as_eager
+from everflow._src.framework.tensor_spec import TensorSpec
+from everflow._src.runtime.frames import HOST_FRAME, program_of
+
+
+def run_function(function: GraphFunction, tensors: Sequence[Any]) -> list[Any]:
+    """Runs a function on eager tensors; nobody records."""
+    results = program_of(function).execute([t._value for t in tensors], HOST_FRAME)
+    return [as_eager(r) for r in results]
+
+
+def call_eagerly(function: GraphFunction, tensors: Sequence[Any], variables: Sequence[Any] = ()) -> list[Any]:
+    """Runs a function on eager tensors and tells the active tapes how to go back over it."""
+    recorders = LOCAL.recorders if STATE.busy else ()
+    if not recorders:
+        return run_function(function, tensors)
+    for variable in variables:
+        for recorder in recorders:
+            recorder.variable_accessed(variable)
+    watching = [r for r in recorders if r.is_watching(tensors)]
+    if not watching:
+        return run_function(function, tensors)
+    known = differentiable(function)
+    # The innermost tape takes a first derivative; each tape around it differentiates that derivative too.
+    orders = []
+    order = 0
+    for recorder in reversed(watching):
+        order += 2 if getattr(recorder, "_persistent", False) else 1
+        orders.append((recorder, order))
+    levels = levels_up_to(known, order)
+    values = run_function(known.extended(), tensors)
+    for recorder, order in orders:
+        level = levels[order - 1]
+        _record_call(recorder, function, known, level, tensors, values)
+    return values[:known.original]
+
+
+def levels_up_to(known: Differentiable, order: int) -> list[Level]:
+    """Gradients of the function, of the function with its intermediates, and so on, `order` times."""
+    levels = []
+    count = known.original
+    for _ in range(order):
+        levels.append(known.level(count))
+        count = len(known.outputs)
+    return levels
+
+
+def _record_call(recorder: Any, function: GraphFunction, known: Differentiable, level: Level,
+                 tensors: Sequence[Any], values: Sequence[Any]) -> None:
+    sources = [tensors[i] if kind == "input" else values[i] for kind, i in level.sources]
+    outputs = values[:level.count]
+    metas = list(outputs)
+
+    def backward(dys: Sequence[Any]) -> list[Any]:
+        arguments = [*_fill(dys, level.targets, metas), *sources]
+        if current_graph() is not None:
+            results = call_function(level.backward, arguments)
+        else:
+            results = call_eagerly(level.backward, [convert(a) for a in arguments])
+        return unpack_results(level, results)
+
+    backward.accepts_none = True  # type: ignore[attr-defined]
+    recorder.record_function(function.name, tensors, outputs, backward)
+
+
+class ConcreteFunction:
+    """One trace of a Python function: a graph, and the tensors and variables it captured.
+
+    Call it with tensors in place of the arguments that were tensors when it was traced.
+    """
+
+    def __init__(self, graph: FuncGraph, name: str, signature: Any = None, jit_compile: bool | None = None) -> None:
+        self.graph = graph
+        self.name_in_graph = name
+        self.function = GraphFunction(graph, name)
+        self.function.extra["compile_now"] = jit_compile
+        self._signature = signature
+        self._captured = [outer for outer, _ in graph.captures]
+        self._variables = tuple(graph.watched_variables.values())
+        self._output_structure = graph.structured_outputs
+        self._arguments = len(graph.inputs) - len(self._captured)
+        self._flat_outputs = nest.flatten(graph.structured_outputs, expand_composites=True)
+        self._single = isinstance(self._output_structure, Tensor)
+        self.traced_from: Any = None
+        self.calls = 0
+
+    # ---- what it is
+
+    @property
+    def name(self) -> str:
+        """The name of the function in graphs."""
+        return self.function.name
+
+    @property
+    def inputs(self) -> list[Any]:
+        """The placeholders of the arguments and, after them, of what was captured."""
+        return list(self.graph.inputs)
+
+    @property
+    def outputs(self) -> list[Any]:
+        """The tensors that the graph returns."""
+        return list(self.graph.outputs)
+
+    @property
+    def structured_outputs(self) -> Any:
+        """What the Python function returned, with specs in place of tensors."""
+        return nest.map_structure(
+            lambda t: TensorSpec(t.shape, t.dtype, None) if isinstance(t, Tensor) else t, self._output_structure,
+            expand_composites=True,
+        )
+
+    @property
+    def structured_input_signature(self) -> Any:
+        """The specs of the arguments: a tuple of positional ones and a dict of keyword ones."""
+        return self._signature
+
+    @property
+    def output_shapes(self) -> Any:
+        """Static shapes of the outputs, structured."""
+        return nest.map_structure(lambda t: t.shape if isinstance(t, Tensor) else None, self._output_structure)
+
+    @property
+    def output_dtypes(self) -> Any:
+        """Dtypes of the outputs, structured."""
+        return nest.map_structure(lambda t: t.dtype if isinstance(t, Tensor) else None, self._output_structure)
+
+    @property
+    def captured_inputs(self) -> list[Any]:
+        """Tensors and handles from outside that the function uses."""
+        return list(self._captured)
+
+    @property
+    def variables(self) -> tuple[Any, ...]:
+        """The variables that the function uses."""
+        return self._variables
+
+    @property
+    def trainable_variables(self) -> tuple[Any, ...]:
+        """The trainable ones among them."""
+        return tuple(v for v in self._variables if v.trainable)
+
+    @property
+    def function_def(self) -> Any:
+        raise NotImplementedError("ConcreteFunction.function_def (FunctionDef export) is not in everflow yet")
+
+    def add_to_graph(self, g: Any = None) -> None:
+        """Registers the function with a graph."""
+        graph = g if g is not None else current_graph()
+        if graph is not None:
+            graph.add_function(self.function)
+
+    # ---- calling it
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the function with tensors (or what converts to them) for its tensor arguments.
+
+        Raises:
+          TypeError: too few or too many arguments, or one of the wrong kind.
+        """
+        return self.call_flat(self._bind(args, kwargs))
+
+    def _bind(self, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Any]:
+        if self._signature is None:
+            return [convert(a) for a in args]
+        positional, keyword = self._signature
+        names = self.__dict__.get("argument_names") or []
+        values: dict[int | str, Any] = dict(enumerate(args))
+        for key, value in kwargs.items():
+            if key in names:
+                values[names.index(key)] = value
+            elif key in keyword:
+                values[key] = value
+            else:
+                raise TypeError(f"{self.name} got unexpected keyword arguments: {key}")
+        tensors: list[Any] = []
+        if len(args) > len(positional):
+            raise TypeError(f"{self.name} takes {len(positional)} positional arguments but {len(args)} were given")
+        for index, spec in enumerate(positional):
+            self._bind_one(spec, values, index, names[index] if index < len(names) else str(index), tensors)
+        for key, spec in keyword.items():
+            self._bind_one(spec, values, key, key, tensors)
+        return tensors
+
+    def _bind_one(self, spec: Any, values: dict[Any, Any], key: Any, label: str, tensors: list[Any]) -> None:
+        specs = nest.flatten(spec, expand_composites=True)
+        if not any(isinstance(s, TensorSpec) for s in specs):
+            return  # a Python value that the trace was made for
+        if key not in values:
+            raise TypeError(f"{self.name} missing required argument: {label}")
+        given = nest.flatten(values[key], expand_composites=True)
+        if len(given) != len(specs):
+            raise TypeError(f"Structure of argument {label} does not match: expected {spec}, received {values[key]!r}")
+        for part, wanted in zip(given, specs):
+            if not isinstance(wanted, TensorSpec):
+                continue
+            tensor = convert(part, wanted.dtype) if not isinstance(part, Tensor) else part
+            if tensor.dtype.base_dtype != wanted.dtype or not wanted.shape.is_compatible_with(tensor.shape):
+                raise TypeError(f"Binding inputs to tf.function failed: argument {label} must be {wanted}, received "
+                                f"{tensor.dtype.name} of shape {tensor.shape}")
+            tensors.append(tensor)
+
+    def call_flat(self, tensors: Sequence[Any]) -> Any:
+        """Calls the function with one tensor per tensor argument, in order."""
+        self.calls += 1
+        inputs = [*tensors, *self._captured] if self._captured else tensors
+        if not STATE.busy:
+            results = [as_eager(r) for r in
+                       program_of(self.function).execute([t._value for t in inputs], HOST_FRAME)]
+        else:
+            graph = current_graph()
+            if graph is None:
+                results = call_eagerly(self.function, inputs, self._variables)
+            else:
+                for variable in self._variables:
+                    for recorder in LOCAL.recorders:
+                        recorder.variable_accessed(variable)
+                    if graph.building_function:
+                        graph.watched_variables.setdefault(id(variable), variable)
+                graph.add_function(self.function)
+                results = call_function(self.function, [graph.accept(convert(t)) for t in inputs])
+                for result, inner in zip(results, self.graph.outputs):
+                    result.set_shape(inner.shape)
+        if self._single:
+            return results[0]
+        return self._structure(results)
+
+    def _structure(self, results: Sequence[Any]) -> Any:
+        if self._output_structure is None:
+            return None
+        remaining = iter(results)
+        flat = [next(remaining) if isinstance(leaf, Tensor) else leaf for leaf in self._flat_outputs]
+        return nest.pack_sequence_as(self._output_structure, flat, expand_composites=True)
+
+    def pretty_printed_signature(self, verbose: bool = True) -> str:
+        """The signature, for people to read."""
+        names = self.__dict__.get("argument_names") or []
+        positional, keyword = self._signature or ((), {})
+        parts = [f"{names[i] if i < len(names) else i}: {_spec_text(s)}" for i, s in enumerate(positional)]
+        parts += [f"{k}: {_spec_text(s)}" for k, s in keyword.items()]
+        returned = nest.map_structure(_spec_text, self.structured_outputs, expand_composites=True)
+        text = f"{self.__dict__.get('python_name', self.name)}({', '.join(parts)}) -> {returned}"
+        return text
+
+    def __repr__(self) -> str:
+        return f"<ConcreteFunction {self.pretty_printed_signature()} at {id(self):#x}>"
+
+    def __str__(self) -> str:
+        return f"ConcreteFunction {self.pretty_printed_signature()}"
+
+
+def _spec_text(spec: Any) -> str:
+    if isinstance(spec, TensorSpec):
+        return repr(spec)
+    return repr(spec)
+
+
+export("types.experimental.ConcreteFunction", v1=["types.experimental.ConcreteFunction"])(ConcreteFunction)

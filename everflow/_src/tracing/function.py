@@ -1,0 +1,607 @@
+"""`tf.function`: Python functions that become programs, one trace per kind of arguments."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from everflow._src.autodiff.tape import VariableWatcher
+from everflow._src.framework import context, nest
+from everflow._src.framework.context import LOCAL, STATE, current_graph
+from everflow._src.framework.conversion import convert
+from everflow._src.framework.export import export
+from everflow._src.framework.func_graph import FuncGraph, uid
+from everflow._src.framework.operation import Operation
+from everflow._src.framework.tensor import EagerTensor, SymbolicTensor, Tensor
+from everflow._src.framework.tensor_shape import TensorShape
+from everflow._src.framework.tensor_spec import TensorSpec
+from everflow._src.ops.constants import Identity
+from everflow._src.runtime.frames import HOST_FRAME
+from everflow._src.runtime.program import Program
+from everflow._src.tracing.cache_key import part_of_key
+from everflow._src.tracing.concrete_function import ConcreteFunction
+from everflow._src.variables.creation import variable_creator_scope
+from everflow._src.variables.variable import Variable
+
+_run_eagerly = False
+
+
+@export("config.run_functions_eagerly", "config.experimental_run_functions_eagerly",
+        v1=["config.run_functions_eagerly", "config.experimental_run_functions_eagerly"])
+def run_functions_eagerly(run_eagerly: bool) -> None:
+    """With True, functions under `tf.function` run as plain Python, for debugging."""
+    global _run_eagerly
+    _run_eagerly = bool(run_eagerly)
+
+
+@export("config.functions_run_eagerly", "config.experimental_functions_run_eagerly",
+        v1=["config.functions_run_eagerly", "config.experimental_functions_run_eagerly"])
+def functions_run_eagerly() -> bool:
+    """Whether functions under `tf.function` run as plain Python."""
+    return _run_eagerly
+
+
+class Trace:
+    """One concrete function, and the arguments it was traced for."""
+
+    __slots__ = ("key", "shapes", "concrete", "keep")
+
+    def __init__(self, key: Any, shapes: list[TensorShape], concrete: ConcreteFunction, keep: Any) -> None:
+        self.key = key
+        self.shapes = shapes
+        self.concrete = concrete
+        self.keep = keep
+
+
+class Function:
+    """A Python function that is traced once per kind of arguments and then runs as a program.
+
+    Made by `tf.function`.
+    """
+
+    def __init__(
+        self,
+        python_function: Callable,
+        name: str | None = None,
+        input_signature: Any = None,
+        autograph: bool = True,
+        jit_compile: bool | None = None,
+        reduce_retracing: bool = False,
+    ) -> None:
+        self._python_function = python_function
+        self._name = name or getattr(python_function, "__name__", None) or _name_of(python_function)
+        self._autograph = autograph
+        self._jit_compile = jit_compile
+        self._reduce_retracing = reduce_retracing
+        self._lock = threading.RLock()
+        self._cache: dict[Any, ConcreteFunction] = {}
+        self._traces: list[Trace] = []
+        self._trace_count = 0
+        self._created_variables: list[Any] | None = None
+        self._instances: weakref.WeakKeyDictionary[Any, Function] = weakref.WeakKeyDictionary()
+        self._instances_by_id: dict[int, Any] = {}
+        self._bound_to: Any = None
+        target = python_function
+        try:
+            self._signature: inspect.Signature | None = inspect.signature(target)
+        except (TypeError, ValueError):
+            self._signature = None
+        self._positional = self._count_positional()
+        self.input_signature = self._check_input_signature(input_signature)
+        functools.update_wrapper(self, python_function, updated=())
+
+    # ---- what it is
+
+    @property
+    def python_function(self) -> Callable:
+        """The function that is traced."""
+        return self._python_function
+
+    @property
+    def name(self) -> str:
+        """The name that traces are named after."""
+        return self._name
+
+    @property
+    def function_spec(self) -> Any:
+        """The signature of the Python function."""
+        return self._signature
+
+    def experimental_get_tracing_count(self) -> int:
+        """How many times the Python function was traced."""
+        return self._trace_count
+
+    def pretty_printed_concrete_signatures(self, verbose: bool = True) -> str:
+        """The signatures of all traces, for people to read."""
+        return "\n\n".join(t.concrete.pretty_printed_signature(verbose) for t in self._traces)
+
+    def experimental_get_compiler_ir(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError("experimental_get_compiler_ir is not in everflow yet")
+
+    def _count_positional(self) -> int:
+        """How many plain positional parameters there are; -1 when the signature needs Python's own binding."""
+        if self._signature is None:
+            return -1
+        count = 0
+        for parameter in self._signature.parameters.values():
+            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+                count += 1
+            else:
+                return -1
+        return count
+
+    def _check_input_signature(self, signature: Any) -> Any:
+        if signature is None:
+            return None
+        if not isinstance(signature, (list, tuple)):
+            raise TypeError(f"input_signature must be either a tuple or a list, got {type(signature)}.")
+        for spec in nest.flatten(list(signature)):
+            if not hasattr(spec, "is_compatible_with") or isinstance(spec, Tensor):
+                raise TypeError(f"input_signature must be a possibly nested sequence of TensorSpec objects, got {spec!r}")
+        if self._positional >= 0 and len(signature) > self._positional:
+            raise TypeError(
+                f"When input_signature is provided, all inputs to the Python function must be covered: it has "
+                f"{len(signature)} entries, and {self._name} takes {self._positional} arguments"
+            )
+        if self._signature is not None:
+            plain = [p for p in self._signature.parameters.values()
+                     if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+            for parameter in plain[len(signature):]:
+                if parameter.default is parameter.empty:
+                    raise TypeError(
+                        f"When input_signature is provided, all required arguments of {self._name} need a spec: "
+                        f"{parameter.name!r} has none"
+                    )
+        return tuple(signature)
+
+    # ---- methods
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        try:
+            found = self._instances.get(instance)
+        except TypeError:  # not hashable, or not weakly referable
+            entry = self._instances_by_id.get(id(instance))
+            found = entry[1] if entry is not None and entry[0] is instance else None
+        if found is None:
+            found = Function(_weak_method(self._python_function, instance), self._name, None, self._autograph,
+                             self._jit_compile, self._reduce_retracing)
+            found.input_signature = self.input_signature
+            found._bound_to = True
+            try:
+                self._instances[instance] = found
+            except TypeError:
+                self._instances_by_id[id(instance)] = (instance, found)
+        return found
+
+    # ---- calling
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if _run_eagerly and current_graph() is None:
+            return self._python_function(*args, **kwargs)
+        if kwargs or len(args) != self._positional:
+            args, kwargs = self._bind(args, kwargs)
+        if self.input_signature is not None:
+            args = self._cast_to_signature(args, kwargs)
+        tensors: list[Any] = []
+        key: Any = tuple([part_of_key(a, tensors) for a in args])
+        if kwargs:
+            key = (key, tuple([(k, part_of_key(v, tensors)) for k, v in sorted(kwargs.items())]))
+        if STATE.busy:
+            key = (key, self._context())
+        concrete = self._cache.get(key)
+        if concrete is None:
+            concrete = self._trace_for(key, args, kwargs, tensors)
+        for index, tensor in enumerate(tensors):
+            if not isinstance(tensor, Tensor):
+                tensors[index] = convert(tensor)
+        return concrete.call_flat(tensors)
+
+    def _bind(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Arguments as positional ones as far as the signature goes, defaults filled in."""
+        if self._signature is None:
+            return tuple(args), kwargs
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"Binding inputs to tf.function failed due to `{error}`. Received args: {args!r} and kwargs: "
+                            f"{kwargs!r} for signature: {self._name}{self._signature}.") from None
+        bound.apply_defaults()
+        return bound.args, bound.kwargs
+
+    @staticmethod
+    def _context() -> Any:
+        """What besides the arguments a trace depends on."""
+        graph = current_graph()
+        while graph is not None and graph.building_function:
+            graph = graph.outer_graph
+        device = LOCAL.device
+        outside = id(graph) if graph is not None else None
+        return (outside, device) if device is not None or outside is not None else None
+
+    def _cast_to_signature(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        cast = []
+        for index, value in enumerate(args):
+            if index >= len(self.input_signature):
+                cast.append(value)
+                continue
+            cast.append(self._cast(self.input_signature[index], value))
+        return tuple(cast)
+
+    def _cast(self, spec: Any, value: Any) -> Any:
+        def cast_one(wanted: Any, part: Any) -> Any:
+            if not isinstance(wanted, TensorSpec):
+                return part
+            if isinstance(part, Variable):
+                part = part.value()
+            if not isinstance(part, Tensor):
+                try:
+                    part = convert(part, wanted.dtype)
+                except (TypeError, ValueError) as error:
+                    raise self._cannot_cast(wanted, part, str(error)) from None
+            if part.dtype.base_dtype != wanted.dtype or not wanted.shape.is_compatible_with(part.shape):
+                raise self._cannot_cast(wanted, TensorSpec(part.shape, part.dtype), "")
+            return part
+
+        if isinstance(spec, TensorSpec):
+            return cast_one(spec, value)
+        try:
+            return nest.map_structure_up_to(spec, cast_one, spec, value)
+        except ValueError as error:
+            raise TypeError(f"Binding inputs to tf.function failed due to `{error}` for input_signature "
+                            f"{self.input_signature}") from None
+
+    def _cannot_cast(self, wanted: Any, got: Any, reason: str) -> TypeError:
+        return TypeError(
+            f"Binding inputs to tf.function failed due to `Can not cast {got} to {wanted}`. {reason} The "
+            f"input_signature of {self._name} is {self.input_signature}"
+        )
+
+    # ---- tracing
+
+    def get_concrete_function(self, *args: Any, **kwargs: Any) -> ConcreteFunction:
+        """The trace for arguments of this kind; `tf.TensorSpec` stands for any tensor that fits it.
+
+        Raises:
+          TypeError, ValueError: the arguments do not fit the signature.
+        """
+        if self.input_signature is not None and not args and not kwargs:
+            args = self.input_signature
+        args, kwargs = self._bind(args, kwargs)
+        if self.input_signature is not None:
+            args = tuple(
+                a if isinstance(a, TensorSpec) else self._cast(self.input_signature[i], a)
+                if i < len(self.input_signature) else a for i, a in enumerate(args)
+            )
+        tensors: list[Any] = []
+        key: Any = (tuple([part_of_key(a, tensors) for a in args]),
+                    tuple([(k, part_of_key(v, tensors)) for k, v in sorted(kwargs.items())]))
+        key = ("concrete", key, self._context() if STATE.busy else None)
+        concrete = self._cache.get(key)
+        if concrete is None:
+            concrete = self._trace_for(key, args, kwargs, tensors)
+        return concrete
+
+    def _trace_for(self, key: Any, args: Sequence[Any], kwargs: dict[str, Any], tensors: Sequence[Any]
+                   ) -> ConcreteFunction:
+        with self._lock:
+            concrete = self._cache.get(key)
+            if concrete is not None:
+                return concrete
+            shapes = [TensorShape(np.shape(t) if not hasattr(t, "shape") else t.shape) for t in tensors]
+            if self.input_signature is not None:
+                shapes = self._signature_shapes(shapes)
+            structure = _without_shapes(key)
+            if self._reduce_retracing or self.input_signature is not None:
+                general = self._general_trace(structure, shapes)
+                if general is not None:
+                    self._cache[key] = general
+                    return general
+            if self._reduce_retracing:
+                shapes = self._relaxed(structure, shapes)
+            concrete = self._trace_now(args, kwargs, shapes)
+            # Objects that the key knows by identity alone are kept by their owners, not here.
+            self._traces.append(Trace(structure, shapes, concrete, None))
+            self._cache[key] = concrete
+            return concrete
+
+    def _signature_shapes(self, shapes: list[TensorShape]) -> list[TensorShape]:
+        declared = [s.shape for s in nest.flatten(list(self.input_signature)) if isinstance(s, TensorSpec)]
+        return [*declared, *shapes[len(declared):]]
+
+    def _general_trace(self, structure: Any, shapes: Sequence[TensorShape]) -> ConcreteFunction | None:
+        for trace in self._traces:
+            if trace.key == structure and len(trace.shapes) == len(shapes) and all(
+                _covers(g, s) for g, s in zip(trace.shapes, shapes)
+            ):
+                return trace.concrete
+        return None
+
+    def _relaxed(self, structure: Any, shapes: list[TensorShape]) -> list[TensorShape]:
+        for trace in reversed(self._traces):
+            if trace.key == structure and len(trace.shapes) == len(shapes):
+                return [a.most_specific_compatible_shape(b) for a, b in zip(trace.shapes, shapes)]
+        return shapes
+
+    def _trace_now(self, args: Sequence[Any], kwargs: dict[str, Any], shapes: Sequence[TensorShape]
+                   ) -> ConcreteFunction:
+        first = self._created_variables is None
+        created: list[Any] = []
+        concrete = self._trace_once(args, kwargs, shapes, created if first else None)
+        if first:
+            self._created_variables = created
+            if created:
+                # The variables exist now: the program that stays is one that only uses them.
+                concrete = self._trace_once(args, kwargs, shapes, None)
+        return concrete
+
+    def _trace_once(self, args: Sequence[Any], kwargs: dict[str, Any], shapes: Sequence[TensorShape],
+                    created: list[Any] | None) -> ConcreteFunction:
+        graph = FuncGraph(self._name)
+        remaining = list(shapes)
+        names = self._argument_names(len(args))
+        self._trace_count += 1
+
+        def creator(next_creator: Callable[..., Any], **arguments: Any) -> Any:
+            if created is None:
+                raise ValueError(
+                    "tf.function only supports singleton tf.Variables created on the first call. Make sure the "
+                    "tf.Variable is only created once or created outside tf.function."
+                )
+            arguments["initial_value"] = _lifted(arguments.get("initial_value"), graph)
+            variable = next_creator(**arguments)
+            created.append(weakref.ref(variable))
+            return variable
+
+        with context.recorders(()), graph.as_default(), VariableWatcher() as watcher, \
+                variable_creator_scope(creator):
+            inner_args = [
+                self._placeholder(graph, value, name, remaining) for name, value in zip(names, args)
+            ]
+            inner_kwargs = {k: self._placeholder(graph, v, k, remaining) for k, v in sorted(kwargs.items())}
+            signature = (tuple(_spec_of(a, n) for a, n in zip(inner_args, names)),
+                         {k: _spec_of(v, k) for k, v in inner_kwargs.items()})
+            result = self._converted()(*inner_args, **inner_kwargs)
+            _finish(graph, result)
+        for variable in watcher.watched_variables():
+            graph.watched_variables.setdefault(id(variable), variable)
+        graph.structured_input_signature = signature
+        concrete = ConcreteFunction(graph, f"__inference_{self._name}_{uid()}", signature, self._jit_compile)
+        concrete.argument_names = names  # type: ignore[attr-defined]
+        concrete.python_name = self._name  # type: ignore[attr-defined]
+        return concrete
+
+    def _converted(self) -> Callable:
+        """The function to trace: converted by AutoGraph where that is asked for and available."""
+        return _autograph(self._python_function) if self._autograph and _autograph is not None \
+            else self._python_function
+
+    def _argument_names(self, count: int) -> list[str]:
+        names: list[str] = []
+        if self._signature is not None:
+            for parameter in self._signature.parameters.values():
+                if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+                    names.append(parameter.name)
+        names = names[:count]
+        names += [f"args_{i}" for i in range(len(names), count)]
+        return names
+
+    def _placeholder(self, graph: FuncGraph, value: Any, name: str, shapes: list[TensorShape]) -> Any:
+        """The argument as the Python function sees it: placeholders in place of tensors."""
+
+        def replace(part: Any) -> Any:
+            if isinstance(part, TensorSpec):
+                return _argument(graph, part.dtype, part.shape, part.name or name)
+            if isinstance(part, Variable):
+                return part
+            if isinstance(part, (Tensor, np.ndarray, np.generic)) or (
+                hasattr(part, "__array__") and not isinstance(part, type) and not callable(part)
+            ):
+                shape = shapes.pop(0)
+                dtype = part.dtype if isinstance(part, Tensor) else convert_dtype(part)
+                placeholder = _argument(graph, dtype, shape, name)
+                for attribute in ("_handle_shape", "_handle_dtype"):
+                    if hasattr(part, attribute):
+                        setattr(placeholder, attribute, getattr(part, attribute))
+                return placeholder
+            return part
+
+        if nest.is_nested(value) or hasattr(value, "_type_spec"):
+            return nest.map_structure(replace, value, expand_composites=True)
+        return replace(value)
+
+    def __repr__(self) -> str:
+        return f"<tf.function {self._name}: {len(self._traces)} traces>"
+
+
+def convert_dtype(value: Any) -> Any:
+    """The dtype of the tensor that an array becomes."""
+    from everflow._src.framework.dtypes import as_dtype
+
+    return as_dtype(np.asarray(value).dtype) if np.asarray(value).dtype.kind not in "US" else as_dtype("string")
+
+
+def _argument(graph: FuncGraph, dtype: Any, shape: TensorShape, name: str) -> SymbolicTensor:
+    safe = "".join(c if c.isalnum() or c in "_.-/" else "_" for c in name)
+    return graph.add_input(dtype, shape, safe if safe and (safe[0].isalnum() or safe[0] == ".") else f"arg_{safe}")
+
+
+def _spec_of(value: Any, name: str) -> Any:
+    return nest.map_structure(
+        lambda t: TensorSpec(t.shape, t.dtype, t.op.name) if isinstance(t, SymbolicTensor) else t, value,
+        expand_composites=True,
+    )
+
+
+def _name_of(function: Any) -> str:
+    return getattr(getattr(function, "func", None), "__name__", None) or type(function).__name__
+
+
+def _weak_method(function: Callable, instance: Any) -> Callable:
+    """The function bound to `instance`, without keeping it alive."""
+    try:
+        reference = weakref.ref(instance)
+    except TypeError:
+        return functools.partial(function, instance)
+
+    signature = None
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+        signature = inspect.Signature(parameters[1:])
+    except (TypeError, ValueError):
+        pass
+
+    def method(*args: Any, **kwargs: Any) -> Any:
+        target = reference()
+        if target is None:
+            raise ReferenceError(f"The object whose method {function.__name__!r} is called no longer exists")
+        return function(target, *args, **kwargs)
+
+    method.__name__ = getattr(function, "__name__", "method")
+    method.__wrapped__ = function  # type: ignore[attr-defined]
+    if signature is not None:
+        method.__signature__ = signature  # type: ignore[attr-defined]
+    return method
+
+
+def _covers(general: TensorShape, specific: TensorShape) -> bool:
+    if general.rank is None:
+        return True
+    if specific.rank != general.rank:
+        return False
+    return all(g is None or g == s for g, s in zip(general.as_list(), specific.as_list()))
+
+
+def _without_shapes(key: Any) -> Any:
+    """A cache key in which shapes of tensors do not count."""
+    if isinstance(key, tuple):
+        if len(key) == 2 and isinstance(key[0], (np.dtype, str)) and isinstance(key[1], (tuple, type(None))) and (
+            isinstance(key[0], np.dtype) or key[0] in ("string", "resource")
+        ):
+            return ("tensor", key[0])
+        return tuple(_without_shapes(k) for k in key)
+    return key
+
+
+def _lifted(initial_value: Any, graph: FuncGraph) -> Any:
+    """An initial value that does not live in the function that is being traced."""
+    if callable(initial_value) and not isinstance(initial_value, (Tensor, Variable)):
+        with context.init_scope():
+            return initial_value()
+    if isinstance(initial_value, SymbolicTensor) and initial_value.graph is graph:
+        depends = {id(op) for op in Program([], [initial_value]).operations}
+        for placeholder in graph.inputs:
+            if id(placeholder.op) in depends:
+                raise ValueError(
+                    "Tensor-typed variable initializers must either be wrapped in an init_scope or callable: the "
+                    f"initial value {initial_value!r} depends on the argument {placeholder.name!r} of the function"
+                )
+        value = Program([], [initial_value]).execute([], HOST_FRAME)[0]
+        return EagerTensor(np.asarray(value))
+    return initial_value
+
+
+def _finish(graph: FuncGraph, result: Any) -> None:
+    """Makes what the Python function returned the outputs of the graph."""
+
+    def as_output(value: Any) -> Any:
+        if value is None:
+            return None
+        if isinstance(value, Operation):
+            return None
+        try:
+            tensor = graph.accept(convert(value))
+        except (TypeError, ValueError) as error:
+            if isinstance(error, (TypeError,)) and type(error) is not TypeError:
+                raise
+            raise TypeError(
+                "To be compatible with tf.function, Python functions must return zero or more Tensors or ExtensionTypes "
+                f"or None values; in compilation of {graph.name!r}, found return value of type "
+                f"{type(value).__name__}, which is not a Tensor or ExtensionType. ({error})"
+            ) from None
+        output = Identity(tensor)
+        if tensor._dtype.name == "resource":
+            output._handle_shape = getattr(tensor, "_handle_shape", None)
+        return output
+
+    if hasattr(result, "_dense_var_to_tensor") and not hasattr(result, "_parts"):
+        structured = as_output(result)
+    else:
+        structured = nest.map_structure(as_output, result, expand_composites=True)
+    graph.structured_outputs = structured
+    graph.outputs = [t for t in nest.flatten(structured, expand_composites=True) if isinstance(t, Tensor)]
+
+
+_autograph: Callable[[Callable], Callable] | None = None
+
+
+def install_autograph(convert_function: Callable[[Callable], Callable]) -> None:
+    """AutoGraph, one floor above, converts functions before they are traced."""
+    global _autograph
+    _autograph = convert_function
+
+
+@export("function", v1=["function"])
+def function(
+    func: Callable | None = None,
+    input_signature: Any = None,
+    autograph: bool = True,
+    jit_compile: bool | None = None,
+    reduce_retracing: bool = False,
+    experimental_implements: str | None = None,
+    experimental_autograph_options: Any = None,
+    experimental_attributes: dict[str, Any] | None = None,
+    experimental_relax_shapes: bool | None = None,
+    experimental_compile: bool | None = None,
+    experimental_follow_type_hints: bool | None = None,
+) -> Any:
+    """Makes a program of a Python function.
+
+    The function is traced once per structure, dtypes and shapes of its tensor arguments and per value of its
+    other arguments; what it computes then runs as one program.
+
+    Args:
+      func: the function; a decorator is returned when None.
+      input_signature: `tf.TensorSpec`s that limit tracing to one trace.
+      autograph: True converts Python control flow on tensors.
+      jit_compile: True compiles at the first call, False never; None when the program proves hot.
+      reduce_retracing: True lets one trace serve several shapes.
+      experimental_implements: accepted.
+      experimental_autograph_options: accepted.
+      experimental_attributes: accepted.
+      experimental_relax_shapes: the older name of `reduce_retracing`.
+      experimental_compile: the older name of `jit_compile`.
+      experimental_follow_type_hints: accepted.
+
+    Raises:
+      TypeError: `func` is not callable, or `input_signature` does not fit it.
+
+    >>> import everflow as tf
+    >>> @tf.function
+    ... def square_sum(x):
+    ...     return tf.reduce_sum(x * x)
+    >>> square_sum(tf.constant([1., 2.])).numpy()
+    5.0
+    """
+    if jit_compile is None:
+        jit_compile = experimental_compile
+    if experimental_relax_shapes is not None:
+        reduce_retracing = experimental_relax_shapes
+
+    def decorated(inner: Callable) -> Function:
+        if not callable(inner):
+            raise TypeError(f"tf.function takes a callable, received {inner!r}")
+        return Function(inner, None, input_signature, autograph, jit_compile, reduce_retracing)
+
+    return decorated if func is None else decorated(func)
+
+
+export("types.experimental.PolymorphicFunction", "types.experimental.GenericFunction",
+       v1=["types.experimental.PolymorphicFunction", "types.experimental.GenericFunction"])(Function)
