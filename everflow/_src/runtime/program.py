@@ -271,13 +271,15 @@ class Program:
             return False
         return average > _HOT_RUN or self.holds_loop or record.seconds > _HOT_TOTAL
 
-    def _environment(self, arguments: Sequence[Any]) -> list[Any]:
+    def environment(self, arguments: Sequence[Any]) -> list[Any]:
+        """Slots of all values, with constants and `arguments` in place."""
         env = self.template.copy()
         for slot, value in zip(self.input_slots, arguments):
             env[slot] = value
         return env
 
-    def _results(self, env: list[Any], frame: Any) -> list[Any]:
+    def results(self, env: list[Any], frame: Any) -> list[Any]:
+        """The values of the outputs."""
         results = [env[s] for s in self.output_slots]
         for position in self.output_reads:
             if hasattr(results[position], "assign"):
@@ -285,16 +287,16 @@ class Program:
         return results
 
     def _execute_numpy(self, arguments: Sequence[Any], frame: Any) -> list[Any]:
-        env = self._environment([_on_host(a) for a in arguments])
+        env = self.environment([on_host(a) for a in arguments])
         token = be_quiet()
         try:
             interpret(self.instructions, env, frame)
-            return self._results(env, frame)
+            return self.results(env, frame)
         finally:
             be_loud(token)
 
     def _execute_compiled(self, arguments: Sequence[Any], frame: Any, record: TierRecord) -> list[Any]:
-        env = self._environment(arguments)
+        env = self.environment(arguments)
         steps = self.steps
         if steps is None:
             from everflow._src.runtime.compiler import cut
@@ -321,7 +323,7 @@ class Program:
             index += 1
         if not record.settled:
             self._compare(record, time.perf_counter() - started)
-        return self._results(env, frame)
+        return self.results(env, frame)
 
     def _compare(self, record: TierRecord, seconds: float) -> None:
         """After some compiled runs: keeps the tier that was faster."""
@@ -337,7 +339,7 @@ class Program:
                 record.compiled = False
 
 
-def _on_host(value: Any) -> Any:
+def on_host(value: Any) -> Any:
     """A value as the NumPy tier takes it."""
     if hasattr(value, "addressable_data"):
         return np.asarray(value)

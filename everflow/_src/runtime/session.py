@@ -21,6 +21,7 @@ from everflow._src.runtime.fetches import FetchPlan
 from everflow._src.runtime.frames import HostFrame
 from everflow._src.runtime.program import Program
 from everflow._src.runtime.resources import Resource, Store
+from everflow._src.runtime.step_stats import run_traced, wants_trace
 
 # Outputs of these may share memory with their first input.
 _PASS_ON = frozenset({
@@ -86,8 +87,8 @@ class BaseSession:
           fetches: a tensor, operation, variable or name, or any nesting of lists, tuples, named tuples and
             dicts of these.
           feed_dict: values that replace tensors, by tensor or name.
-          options: a RunOptions message; accepted.
-          run_metadata: a RunMetadata message; left empty.
+          options: a RunOptions message; with a `trace_level` the run is traced.
+          run_metadata: a RunMetadata message, filled with the time of each operation if the run is traced.
 
         Returns:
           NumPy arrays in the structure of `fetches`; None for operations.
@@ -119,7 +120,10 @@ class BaseSession:
                 arguments[index] = _own(arguments[index])
         else:
             arguments = []
-        results = program.execute(arguments, self._frame)
+        if wants_trace(options, run_metadata):
+            results = run_traced(program, arguments, self._frame, run_metadata)
+        else:
+            results = program.execute(arguments, self._frame)
         return plan.build([_public(r) for r in results])
 
     def _prepare(self, fetches: Any, feed_dict: dict[Any, Any] | None, key: Any
