@@ -82,9 +82,10 @@ def constant_value_as_shape(tensor: Any) -> TensorShape:
                 return TensorShape(None)
             raise ValueError(f"A shape must be a vector, received the scalar {value} in {tensor!r}")
         return TensorShape([int(d) if d >= 0 else None for d in value])
-    rule = tensor.op.card.value_as_shape
+    op: Any = tensor.op  # type: ignore[attr-defined]
+    rule = op.card.value_as_shape
     if rule is not None:
-        shape = rule(tensor.op)
+        shape = rule(op)
         if shape is not None:
             return shape
     if tensor.shape.rank == 1 and tensor.shape.as_list()[0] is not None:

@@ -390,7 +390,8 @@ def _pack(value: Any, dtype: DType | None, name: str | None) -> Any:
         else convert(item, dtype)
         for item in value
     ]
-    return CARDS["Pack"](elements, name=name or "packed")
+    pack: Any = CARDS["Pack"]
+    return pack(elements, name=name or "packed")
 
 
 def _symbolic_in_eager(tensor: SymbolicTensor) -> Exception:

@@ -5,6 +5,7 @@ an instance attribute (an attribute load is what the eager path can afford; a pr
 """
 
 import builtins
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -61,6 +62,27 @@ class DType(TraceType):
         "real_dtype",
         "size",
     )
+
+    # Filled in by `_define`, once per type.
+    name: str
+    size: int
+    as_datatype_enum: int
+    base_dtype: "DType"
+    real_dtype: "DType"
+    numpy_dtype: Any
+    is_bool: builtins.bool
+    is_complex: builtins.bool
+    is_floating: builtins.bool
+    is_integer: builtins.bool
+    is_numeric: builtins.bool
+    is_numpy_compatible: builtins.bool
+    is_quantized: builtins.bool
+    is_unsigned: builtins.bool
+    _as_ref: "DType"
+    _handle_data: Any
+    _is_ref_dtype: builtins.bool
+    _numpy_type: Any
+    _type_enum: int
 
     def __new__(cls, type_enum, handle_data=None):
         number = int(type_enum)

@@ -279,7 +279,7 @@ class Graph:
         if control_inputs is None:
             self._scopes.controllers = ()
         else:
-            ops = []
+            ops: list[Operation] = []
             for element in control_inputs:
                 element = getattr(element, "_as_control_input", lambda e=element: e)()
                 if isinstance(element, EagerTensor):

@@ -200,7 +200,7 @@ def _argument_name(name: str, taken: set[str]) -> str:
 
 def _names_of_outputs(op: Any) -> list[str]:
     """How nodes of a function refer to the outputs of `op`: node, name of the output, place in its list."""
-    names = []
+    names: list[str] = []
     for argument in op.card.outputs:
         count = op.card.list_length(argument, op._attrs) if argument.is_list else 1
         names.extend(f"{op.name}:{argument.name}:{place}" for place in range(count))

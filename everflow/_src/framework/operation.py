@@ -25,8 +25,8 @@ def user_frames() -> list[tuple[Any, int]]:
 
     Line numbers are worked out only when somebody reads them: one operation costs one walk.
     """
-    frame = sys._getframe(1)
-    result = []
+    frame: Any = sys._getframe(1)
+    result: list[Any] = []
     while frame is not None and len(result) < _MAX_FRAMES:
         code = frame.f_code
         if not code.co_filename.startswith(_OUR_FILES):

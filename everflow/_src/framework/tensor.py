@@ -245,7 +245,7 @@ class EagerTensor(Tensor):
     def __iter__(self) -> Any:
         if not self._value.shape:
             raise TypeError("Cannot iterate over a scalar tensor")
-        return (self[i] for i in range(self._value.shape[0]))
+        return (self[i] for i in range(self._value.shape[0]))  # type: ignore[index]
 
     def __format__(self, specification: str) -> str:
         return format(self.numpy(), specification) if not self._value.shape else str(self)
@@ -298,7 +298,7 @@ class DeviceTensor(EagerTensor):
 
     def __init__(self, value: Any) -> None:
         self._value = value
-        self._view = None
+        self._view: Any = None
 
     @property
     def _array(self) -> Any:

@@ -45,8 +45,9 @@ def explain(error: BaseException, card: Card, values: Sequence[Any], op: Any = N
     if isinstance(error, OpError):
         if getattr(error, "_located", False):
             return error
-        located = type(error)(None, op, f"{error.message} {label}") if op is None else \
-            type(error)(None, op, f"{error.message}\n\t {label}")
+        kind: Any = type(error)
+        separator = " " if op is None else "\n\t "
+        located = kind(None, op, f"{error.message}{separator}{label}")
         located._located = True  # type: ignore[attr-defined]
         for attribute, value in error.__dict__.items():
             located.__dict__.setdefault(attribute, value)

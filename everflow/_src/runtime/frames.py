@@ -73,7 +73,7 @@ class HostFrame:
             key = (op.type, op._attrs.get("seed"), op._attrs.get("seed2"), op._attrs.get("dtype"))
             found = self._hidden_eager.get(key)
             if found is None:
-                found = self._hidden_eager[key] = VariableResource(op.card.own_state(op), name=op.type)
+                found = self._hidden_eager[key] = VariableResource(op.card.own_state(op), name=op.type)  # type: ignore[misc]
             return found
         found = self._hidden.get(op)
         if found is None:

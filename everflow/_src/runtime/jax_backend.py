@@ -36,9 +36,11 @@ def _load() -> Any:
     import jax
     import jax.numpy as jnp
 
-    x64 = getattr(jax, "enable_x64", None)
-    if x64 is None or not callable(x64):
-        from jax.experimental import enable_x64 as x64
+    x64: Any = getattr(jax, "enable_x64", None)
+    if not callable(x64):
+        import jax.experimental
+
+        x64 = jax.experimental.enable_x64  # type: ignore[attr-defined]
     tracer = jax.core.Tracer
     needs_value = (
         jax.errors.ConcretizationTypeError,
