@@ -15,6 +15,7 @@ from everflow._src.ops import (  # noqa: F401
     constants,
     control_flow,
     cumulative,
+    indexed_slices,
     linalg_products,
     math_arithmetic,
     math_functions,
