@@ -58,9 +58,16 @@ def _of_half(name: str) -> Any:
 
 # ---- cards: roots, exponentials and logarithms
 
+
+
+def _sqrt_grad(xp: Any, y: Any, dy: Any) -> Any:
+    # A gradient of zero stays zero where the root is zero, so that masks keep infinities out.
+    return xp.where(dy == 0, dy, xp.divide(dy * y.dtype.type(0.5), xp.conj(y)))
+
+
 SqrtGrad = binary(
     "SqrtGrad",
-    lambda xp, y, dy: xp.divide(dy * y.dtype.type(0.5), xp.conj(y)),
+    _sqrt_grad,
     _FC,
     lambda dz, *, y, dy: (dz * dy * _number(-0.5, y) / conjugated(y * y), SqrtGrad(y, dz)),
     left=(0.5, 1.0, 2.0),

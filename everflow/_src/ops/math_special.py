@@ -115,7 +115,23 @@ def _gaussian(x: Any) -> Any:
 # ---- cards: gamma functions
 
 Lgamma = _special("Lgamma", "gammaln", lambda dy, *, x: dy * Digamma(x), 0.5, 4, "gammaln")
-Digamma = _special("Digamma", "psi", lambda dy, *, x: dy * Polygamma(_number(1, x), x), 0.5, 4, "digamma")
+
+
+def _digamma(xp: Any, x: Any) -> Any:
+    values = _scipy("psi")(xp, x)
+    return np.where(x == 0, values.dtype.type(np.nan), values)  # scipy tells the two infinities apart
+
+
+Digamma = unary(
+    "Digamma",
+    _digamma,
+    _F,
+    lambda dy, *, x: dy * Polygamma(_number(1, x), x),
+    0.5,
+    4,
+    xla=_jax("digamma"),
+    host=False,
+)
 
 
 def _polygamma_gradient(dz: Any, *, a: Any, x: Any, a_shape: Any, x_shape: Any) -> Any:
