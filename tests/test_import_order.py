@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import sys
 
 import pytest
 
@@ -14,7 +15,8 @@ FLOORS = (
 )  # fmt: skip
 
 # Heavy libraries are imported where they are first used, so that importing everflow stays quick.
-LAZY_LIBRARIES = {"jax", "jaxlib", "google", "tensorboard", "h5py", "PIL", "sklearn", "pandas"}
+HEAVY = {"jax", "jaxlib", "google", "tensorboard", "h5py", "PIL", "sklearn", "pandas"}
+MAY_BE_IMPORTED_LATE = HEAVY | {"absl"} | sys.stdlib_module_names
 
 # The floors that serve the namespaces may use them; they load nothing by themselves.
 NAMESPACE_USERS = {"compat", "cli"}
@@ -110,7 +112,7 @@ def test_imports_stand_at_the_top():
         for node, inside_function in _imports(ast.parse(path.read_text(encoding="utf-8"))):
             if inside_function:
                 for name in _imported(node, path):
-                    if name.partition(".")[0] not in LAZY_LIBRARIES:
+                    if name.partition(".")[0] not in MAY_BE_IMPORTED_LATE:
                         wrong.append(f"{path.relative_to(SOURCE)}:{node.lineno} imports {name}")
     assert not wrong, "\n".join(wrong)
 
@@ -119,7 +121,7 @@ def test_heavy_libraries_are_not_imported_at_the_top():
     wrong = []
     for path in FILES:
         for node, name in _edges(path, functions_too=False):
-            if name.partition(".")[0] in LAZY_LIBRARIES - {"google"}:
+            if name.partition(".")[0] in HEAVY - {"google"}:
                 wrong.append(f"{path.relative_to(SOURCE)}:{node.lineno}: {name}")
     assert not wrong, "\n".join(wrong)
 
