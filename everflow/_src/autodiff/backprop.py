@@ -152,4 +152,4 @@ def _backward(record: Record, dys: list[Any]) -> Sequence[Any]:
 
 
 def _keeps_slices(record: Record) -> bool:
-    return record.name in ("Identity", "ReadVariableOp", "VariableV2", "IdentityN")
+    return record.name in ("Identity", "ReadVariableOp", "VariableV2", "captured_value")

@@ -202,7 +202,7 @@ def _call_gradient(*dys: Any, op: Any) -> list[Any]:
     return unpack_results(level, call_function(level.backward, arguments, op.name.rpartition("/")[2] + "_grad"))
 
 
-_call_gradient.accepts_none = True  # type: ignore[attr-defined]
+_call_gradient.accepts_none = _call_gradient.flat = True  # type: ignore[attr-defined]
 
 
 # ---- branches
@@ -273,7 +273,7 @@ def _branch_gradient(*dys: Any, op: Any) -> list[Any]:
     return [None, *gradients]
 
 
-_branch_gradient.accepts_none = True  # type: ignore[attr-defined]
+_branch_gradient.accepts_none = _branch_gradient.flat = True  # type: ignore[attr-defined]
 
 
 def _zero_gradient(operand: Any) -> Any:
@@ -436,7 +436,7 @@ def _loop_gradient(*dys: Any, op: Any) -> list[Any]:
     return gradients
 
 
-_loop_gradient.accepts_none = True  # type: ignore[attr-defined]
+_loop_gradient.accepts_none = _loop_gradient.flat = True  # type: ignore[attr-defined]
 
 
 def _loosest(start: Any, entering: Any) -> TensorShape:

@@ -152,6 +152,9 @@ def backward_function(card: Card, attrs: dict[str, Any], inputs: Sequence[Any], 
             return None
         return _missing(card, op)
     plan = plan_of(card)
+    if getattr(plan.function, "flat", False):
+        # Gradients of functional operations work on flat lists of inputs and outputs.
+        return lambda dys: card.gradient(*dys, op=op)  # type: ignore[misc]
     if card.has_list_inputs or card.has_list_outputs:
         grouped_inputs = card.group(inputs, attrs)
         grouped_outputs = _group_outputs(card, outputs, attrs)

@@ -82,6 +82,7 @@ def _lazy_record(op: Operation, scope_of: Callable[[Operation], Any] | None) -> 
         # A functional operation may have learned new inputs while it was differentiated.
         return results[:count] if len(results) > count else results
 
+    backward.accepts_none = getattr(op.card.gradient, "accepts_none", False)  # type: ignore[attr-defined]
     metas = [
         (t._shape, t._dtype.base_dtype, t)
         if is_trainable_dtype(t._dtype) and t._dtype.name not in ("resource", "variant") else None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from everflow._src.framework import dtypes
-from everflow._src.framework.context import current_graph
+from everflow._src.framework.context import LOCAL, current_graph
 from everflow._src.framework.dtypes import DType
 from everflow._src.framework.errors import InaccessibleTensorError
 from everflow._src.framework.graph import Graph
@@ -69,7 +69,11 @@ class FuncGraph(Graph):
         """`tensor` of this graph, or the placeholder by which this graph knows a tensor from outside."""
         if isinstance(tensor, SymbolicTensor) and tensor._op.graph is self:
             return tensor
-        return self.capture(tensor)
+        placeholder = self.capture(tensor)
+        for recorder in LOCAL.recorders:
+            # Whoever watches the tensor from outside watches the placeholder that stands for it.
+            recorder.record_function("captured_value", (tensor,), (placeholder,), _pass_on)
+        return placeholder
 
     def capture(self, tensor: Any, name: str | None = None) -> SymbolicTensor:
         """The placeholder that stands for a tensor from outside of this function.
@@ -153,6 +157,10 @@ class FuncGraph(Graph):
     def replace_capture(self, tensor: Any, placeholder: SymbolicTensor) -> None:
         """Makes an existing input of this graph stand for `tensor`."""
         self._captures[id(tensor)] = (tensor, placeholder)
+
+
+def _pass_on(dys: Sequence[Any]) -> Sequence[Any]:
+    return dys
 
 
 def _inaccessible(tensor: SymbolicTensor, graph: FuncGraph) -> Exception:
