@@ -563,6 +563,17 @@ def _getitem(tensor: Any, key: Any) -> Tensor:
             pass
     if _is_mask(key):
         return boolean_mask(tensor, key)
+    with name_scope(None, "strided_slice") as scope:
+        vectors, masks = index_vectors(key)
+        return StridedSlice(tensor, *vectors, name=scope or None, **masks)
+
+
+def index_vectors(key: Any) -> tuple[list[Any], dict[str, int]]:
+    """The begin, end and strides that an index between square brackets means, and the masks beside them.
+
+    Raises:
+      TypeError: an index is neither integer, slice, `...`, `tf.newaxis` nor a scalar tensor.
+    """
     entries = list(key) if isinstance(key, (list, tuple)) else [key]
     begin: list[Any] = []
     end: list[Any] = []
@@ -592,15 +603,12 @@ def _getitem(tensor: Any, key: Any) -> Tensor:
             at = _as_index(entry)
             _append(begin, end, strides, at, at + 1, 1)
             masks["shrink_axis_mask"] |= bit
-    with name_scope(None, "strided_slice") as scope:
-        if begin:
-            vectors = [_as_vector(v, n) for v, n in ((begin, "stack"), (end, "stack_1"), (strides, "stack_2"))]
-            if any(v.dtype.base_dtype == dtypes.int64 for v in vectors):
-                vectors = [v if v.dtype.base_dtype == dtypes.int64 else cards.Cast(v, DstT=dtypes.int64)
-                           for v in vectors]
-        else:
-            vectors = [convert(np.zeros(0, np.int32), name=n) for n in ("stack", "stack_1", "stack_2")]
-        return StridedSlice(tensor, *vectors, name=scope or None, **masks)
+    if not begin:
+        return [convert(np.zeros(0, np.int32), name=n) for n in ("stack", "stack_1", "stack_2")], masks
+    vectors = [_as_vector(v, n) for v, n in ((begin, "stack"), (end, "stack_1"), (strides, "stack_2"))]
+    if any(v.dtype.base_dtype == dtypes.int64 for v in vectors):
+        vectors = [v if v.dtype.base_dtype == dtypes.int64 else cards.Cast(v, DstT=dtypes.int64) for v in vectors]
+    return vectors, masks
 
 
 def _append(begin: list[Any], end: list[Any], strides: list[Any], a: Any, b: Any, c: Any) -> None:

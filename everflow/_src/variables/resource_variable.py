@@ -18,6 +18,7 @@ from everflow._src.framework.registry import CARDS
 from everflow._src.framework.tensor import EagerTensor, Tensor, as_eager
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.ops import state
+from everflow._src.ops.array_slicing import index_vectors
 from everflow._src.runtime.resources import VariableResource
 from everflow._src.variables.creation import VariableAggregation, VariableSynchronization, install_kind
 from everflow._src.variables.trackable import Trackable
@@ -46,6 +47,8 @@ class ResourceVariable(Variable, Trackable):
     ) -> None:
         if constraint is not None and not callable(constraint):
             raise ValueError("The `constraint` argument must be a callable.")
+        synchronization = VariableSynchronization(synchronization or 0)
+        VariableAggregation(getattr(aggregation, "value", aggregation) or 0)
         if trainable is None:
             trainable = synchronization != VariableSynchronization.ON_READ
         if synchronization == VariableSynchronization.ON_READ and trainable:
@@ -289,11 +292,9 @@ class ResourceVariable(Variable, Trackable):
                              f"{self._shape}")
 
     def _slice_assign(self, index: Any, value: Any, name: str | None) -> Any:
-        spec = CARDS_SLICE(index)
+        vectors, masks = index_vectors(index)
         op = state.ResourceStridedSliceAssign(
-            self._handle, spec["begin"], spec["end"], spec["strides"], convert(value, self._dtype), name=name,
-            begin_mask=spec["begin_mask"], end_mask=spec["end_mask"], ellipsis_mask=spec["ellipsis_mask"],
-            new_axis_mask=spec["new_axis_mask"], shrink_axis_mask=spec["shrink_axis_mask"],
+            self._handle, *vectors, convert(value, self._dtype), name=name, **masks
         )
         return self._updated(op, True)
 
@@ -384,6 +385,14 @@ class ResourceVariable(Variable, Trackable):
         newline = "\n" if "\n" in text else ""
         return f"<tf.Variable '{self.name}' shape={self._shape} dtype={self._dtype.name}, numpy={newline}{text}>"
 
+    def _no_update_in_place(self, other: Any) -> Any:
+        raise RuntimeError(
+            "`variable += value` and its like would replace the variable by a tensor. Use `variable.assign_add(value)`"
+            " to change the variable, or `result = variable + value` for a new tensor"
+        )
+
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = _no_update_in_place
+
     def __deepcopy__(self, memo: dict[int, Any]) -> ResourceVariable:
         if self._in_graph:
             raise NotImplementedError("__deepcopy__() is only available when eager execution is enabled.")
@@ -409,13 +418,6 @@ class ResourceVariable(Variable, Trackable):
 
 def _rebuild(value: Any, trainable: bool, name: str, dtype: str) -> ResourceVariable:
     return ResourceVariable(initial_value=value, trainable=trainable, name=name, dtype=dtype)
-
-
-def _no_slicing(index: Any) -> dict[str, Any]:
-    raise NotImplementedError("slices of variables need ops/array_slicing")
-
-
-CARDS_SLICE: Callable[[Any], dict[str, Any]] = _no_slicing
 
 
 class _UnreadVariable(ResourceVariable):

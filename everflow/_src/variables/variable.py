@@ -254,11 +254,10 @@ class Variable(metaclass=VariableMeta):
     def __index__(self) -> int:
         return self.value().__index__()
 
-    def __len__(self) -> int:
-        return len(self.value())
-
     def __iter__(self) -> Any:
-        raise TypeError("'Variable' object is not iterable.")
+        if current_graph() is not None:
+            raise TypeError("'Variable' object is not iterable.")
+        return iter(self.value())
 
     def __getitem__(self, index: Any) -> Any:
         return _slice(self, index)
