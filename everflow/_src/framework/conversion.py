@@ -206,6 +206,8 @@ def _from_sequence(value: Any, dtype: DType | None, wanted: np.dtype | None) -> 
         array = np.array(value)
     except OverflowError:
         raise ValueError("Can't convert Python sequence with out-of-range integer to Tensor.") from None
+    except UnicodeDecodeError:  # str beside bytes that are no text
+        array = np.array(value, dtype=_OBJECT)
     except ValueError:
         raise ValueError("Can't convert non-rectangular Python sequence to Tensor.") from None
     kind = array.dtype.kind

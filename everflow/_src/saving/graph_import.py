@@ -249,7 +249,7 @@ class _Importer:
         self.functions = Library(message.library)
         self.operations: dict[str, Operation] = {}
         self.replaced: dict[str, Any] = {}
-        with graph.name_scope(f"{prefix}_inputs/" if prefix else "_inputs/"):
+        with graph.name_scope(f"{prefix}inputs_of_import/"):
             for text, value in input_map.items():
                 replacement = value if text.startswith("^") else self._tensor(value, text)
                 self.replaced[self._canonical(text)] = replacement
