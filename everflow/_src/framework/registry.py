@@ -183,6 +183,14 @@ class Card:
         self.allowed_sets = {
             k: frozenset(a.allowed) for k, a in self.attrs.items() if a.kind == "type" and a.allowed
         }
+        # What eager calls on given dtypes and attrs resolve to; dispatch fills it as calls come.
+        self.remembers_calls = (
+            self.kernel is not None
+            and not self.has_list_inputs
+            and not any(a.is_ref for a in self.inputs)
+            and "op" not in self.kernel_wants
+        )
+        self.calls: dict[Any, Any] = {}
 
     def _wants(self, function: Callable | None) -> tuple[str, ...]:
         names = _keyword_only(function)
@@ -228,7 +236,7 @@ class Card:
     def list_length(argument: Argument, attrs: dict[str, Any]) -> int:
         if argument.number_attr is not None:
             return attrs[argument.number_attr]
-        return len(attrs[argument.type_list_attr])
+        return len(attrs[argument.type_list_attr or ""])
 
     def output_dtypes(self, attrs: dict[str, Any]) -> list[DType]:
         result: list[DType] = []
@@ -236,7 +244,7 @@ class Card:
             if argument.type_list_attr is not None:
                 result.extend(attrs[argument.type_list_attr])
                 continue
-            dtype = argument.dtype if argument.dtype is not None else attrs[argument.type_attr]
+            dtype = argument.dtype if argument.dtype is not None else attrs[argument.type_attr or ""]
             if argument.is_ref:
                 dtype = dtype._as_ref
             result.extend([dtype] * (attrs[argument.number_attr] if argument.number_attr else 1))

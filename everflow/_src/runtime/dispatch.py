@@ -8,8 +8,9 @@ same way in both modes.
 from __future__ import annotations
 
 import collections
-from collections.abc import Sequence
-from typing import Any
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def apply(card: Card, *inputs: Any, name: str | None = None, **attrs: Any) -> An
     return _apply_eagerly(card, inputs, name, attrs)
 
 
-Card.__call__ = apply  # type: ignore[attr-defined]
+Card.__call__ = apply  # type: ignore[method-assign]
 
 
 # ---- dtypes and conversion
@@ -239,7 +240,105 @@ def _not_allowed(card: Card, key: str, dtype: DType, graph: Any, first_of: dict[
 # ---- computing at once
 
 
+# Calls that are remembered per card; attrs of unending variety must not fill the memory.
+_MOST_CALLS = 256
+
+
+class _Call:
+    """What applying a card to operands of given kinds resolves to."""
+
+    __slots__ = ("kernel", "attrs", "numbers")
+
+    def __init__(self, kernel: Callable, attrs: dict[str, Any], numbers: Sequence[tuple[int, np.dtype]]) -> None:
+        self.kernel = kernel
+        self.attrs = attrs
+        self.numbers = numbers  # positions of Python numbers, and the dtypes they take
+
+
 def _apply_eagerly(card: Card, inputs: Sequence[Any], name: str | None, attrs: dict[str, Any]) -> Any:
+    """Computes one operation; how is looked up where the card met operands of the same kinds before."""
+    if not card.remembers_calls or STATE.busy and LOCAL.device is not None:
+        return _resolve_and_run(card, inputs, name, attrs)
+    tensors: Any = inputs
+    values: list[Any] = []
+    kinds: list[Any] = []
+    plain = True
+    for value in inputs:
+        cls = type(value)
+        if cls is EagerTensor:
+            value = value._value
+            kinds.append(value.dtype)
+        elif cls is np.ndarray:
+            # The caller may go on to change the array.
+            value = value.copy()
+            kinds.append((cls, value.dtype))
+            plain = False
+        elif cls is float or cls is int:
+            kinds.append(cls)
+            plain = False
+        else:
+            return _resolve_and_run(card, inputs, name, attrs)
+        values.append(value)
+    key: Any = (*kinds, *attrs.items()) if attrs else tuple(kinds)
+    try:
+        call = card.calls.get(key)
+    except TypeError:  # an attr that is a list or an array
+        return _resolve_and_run(card, inputs, name, attrs)
+    if call is None:
+        call = _remember(card, inputs, attrs, key)
+    if not call:
+        return _resolve_and_run(card, inputs, name, attrs)
+    token = be_quiet()
+    try:
+        if not plain:
+            try:
+                for position, dtype in call.numbers:
+                    values[position] = np.array(values[position], dtype)
+            except OverflowError:
+                return _resolve_and_run(card, inputs, name, attrs)
+            tensors = [t if type(t) is EagerTensor else EagerTensor(v) for t, v in zip(inputs, values)]
+        results = call.kernel(np, *values)
+    except Exception as error:
+        raise explain(error, card, values, None, name).with_traceback(None) from None
+    finally:
+        be_loud(token)
+    if card.single_output:
+        output = EagerTensor(results) if type(results) is np.ndarray else as_eager(results)
+        if STATE.busy and LOCAL.recorders:
+            _record(card, call.attrs, tensors, (output,))
+        return output
+    return _several(card, call.attrs, tensors, results)
+
+
+def _remember(card: Card, inputs: Sequence[Any], attrs: dict[str, Any], key: Any) -> _Call | Literal[False]:
+    """Resolves a call by its first example; False when another example might resolve otherwise."""
+    call = _first_call(card, inputs, attrs)
+    if len(card.calls) < _MOST_CALLS:
+        card.calls[key] = call
+    return call
+
+
+def _first_call(card: Card, inputs: Sequence[Any], attrs: dict[str, Any]) -> _Call | Literal[False]:
+    flat, complete = resolve(card, inputs, attrs, None)
+    of_tensors = {a.type_attr for a, v in zip(card.inputs, inputs) if type(v) is EagerTensor}
+    numbers = []
+    for position, (argument, value, tensor) in enumerate(zip(card.inputs, inputs, flat)):
+        if isinstance(value, np.ndarray) and tensor._value.dtype != value.dtype:
+            return False
+        if isinstance(value, (int, float)):
+            # A number on its own chooses its dtype by its size.
+            if argument.dtype is None and argument.type_attr not in of_tensors:
+                return False
+            if tensor._value.dtype.kind not in "fi":
+                return False
+            numbers.append((position, tensor._value.dtype))
+    kernel = card.bind(complete)
+    if "frame" in card.kernel_wants:
+        kernel = functools.partial(kernel, frame=HOST_FRAME)
+    return _Call(kernel, complete, tuple(numbers))
+
+
+def _resolve_and_run(card: Card, inputs: Sequence[Any], name: str | None, attrs: dict[str, Any]) -> Any:
     flat, attrs = resolve(card, inputs, attrs, None)
     return run_eagerly(card, flat, attrs, name)
 
@@ -273,11 +372,16 @@ def run_eagerly(card: Card, flat: list[Any], attrs: dict[str, Any], name: str | 
         if STATE.busy and LOCAL.recorders:
             _record(card, attrs, flat, (outputs,))
         return outputs
+    return _several(card, attrs, flat, results)
+
+
+def _several(card: Card, attrs: dict[str, Any], inputs: Sequence[Any], results: Any) -> Any:
+    """The results of an operation with no output or with several."""
     if results is None:
         return None
     tensors = [as_eager(r) for r in results]
     if STATE.busy and LOCAL.recorders:
-        _record(card, attrs, flat, tensors)
+        _record(card, attrs, inputs, tensors)
     return package(card, attrs, tensors)
 
 
