@@ -769,3 +769,62 @@ def to_complex64(x: Any, name: str = "ToComplex64") -> Any:
 def to_complex128(x: Any, name: str = "ToComplex128") -> Any:
     """`x` as complex128."""
     return cast(x, dtypes.complex128, name)
+
+
+@export("linspace", v1=["linspace", "lin_space"])
+def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: int = 0) -> Tensor:
+    """`num` numbers evenly spaced from `start` to `stop`, both included.
+
+    Args:
+      start, stop: the ends, tensors that broadcast; integers become float64.
+      num: how many numbers, at least 1.
+      name: name of the operations.
+      axis: where the new dimension stands, if `start` and `stop` are no scalars.
+
+    Raises:
+      ValueError: `axis` is out of range.
+
+    >>> import everflow as tf
+    >>> tf.linspace(0., 1., 5).numpy().tolist()
+    [0.0, 0.25, 0.5, 0.75, 1.0]
+    """
+    with name_scope(name, "linspace"):
+        start = convert(start, name="start")
+        if start.dtype.is_integer:
+            start = cast(start, dtypes.float64)
+        dtype = start.dtype.base_dtype
+        stop = convert(stop, name="stop")
+        stop = cast(stop, dtype)
+        number = convert(num, name="num")
+        if number.dtype.base_dtype not in (dtypes.int32, dtypes.int64):
+            number = cast(number, dtypes.int32)
+        count = constant_value(number)
+        if start.shape.rank != 0 or stop.shape.rank != 0:
+            shape = cards.BroadcastArgs(shape_internal(start), shape_internal(stop))
+            start, stop = cards.BroadcastTo(start, shape), cards.BroadcastTo(stop, shape)
+        rank = start.shape.rank
+        if rank is None and axis != 0:
+            raise ValueError("tf.linspace along an axis other than 0 needs ends of known rank")
+        if rank is not None:
+            if not -rank - 1 <= axis <= rank:
+                raise ValueError(f"Argument `axis` = {axis} not in range [{-rank - 1}, {rank}]")
+            axis += rank + 1 if axis < 0 else 0
+        first, last = cards.ExpandDims(start, axis), cards.ExpandDims(stop, axis)
+        if count is not None and int(count) <= 1:
+            return first if int(count) == 1 else first[((slice(None),) * axis + (slice(0, 0),))]
+        if rank is None:
+            form: Any = cards.ConcatV2([np.array([-1], _INT32), cards.OnesLike(cards.Shape(start))], 0)
+        else:
+            form = np.ones(rank + 1, _INT32)
+            form[axis] = -1
+        one = cards.Cast(np.ones((), _INT32), DstT=number.dtype)
+        gaps = cards.Cast(cards.Maximum(cards.Sub(number, one), one), DstT=dtype)
+        step = cards.RealDiv(cards.Sub(last, first), gaps)
+        # One number is the start alone: the steps between the ends are 1, ..., num - 2.
+        inner = cards.Range(one, cards.Maximum(cards.Sub(number, one), one), one)
+        middle = cards.AddV2(first, cards.Mul(step, cards.Reshape(cards.Cast(inner, DstT=dtype), form)))
+        whole = cards.ConcatV2([first, middle, last], axis)
+        if count is not None:
+            return whole
+        keep = (slice(None),) * axis
+        return whole[(*keep, slice(None, cards.Cast(number, DstT=dtypes.int32)))]

@@ -80,7 +80,7 @@ def _gather(xp: Any, params: Any, indices: Any, axis: Any, *, batch_dims: int) -
 
 def _as_array(value: Any, dtype: Any) -> Any:
     """What NumPy picks from an array of objects may be the object itself."""
-    if isinstance(value, (np.ndarray, np.generic)):
+    if dtype != object or isinstance(value, np.ndarray):
         return value
     result = np.empty((), dtype)
     result[()] = value

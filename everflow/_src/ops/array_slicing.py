@@ -258,6 +258,7 @@ def _split_dynamic(jax: Any, shape: Any, begin: Any, end: Any, strides: Any, mas
     for kind, dimension, i in slice_plan(len(shape), len(begins), **masks):
         if kind == "shrink" and begins[i] is None:
             at = begin[i]
+            at = at.astype(np.int64)  # positions of one slice are all of one dtype
             dynamic[dimension] = jax.numpy.where(at < 0, at + shape[dimension], at)
         elif kind == "slice":
             if begins[i] is None and not masks["begin_mask"] >> i & 1 or \
@@ -276,7 +277,7 @@ def _strided_slice_xla(jax: Any, x: Any, begin: Any, end: Any, strides: Any, *, 
     if dynamic:
         # The slices first: they make less to move.  New dimensions last, so that dimensions keep their numbers.
         x = jax.numpy.asarray(x)
-        starts = [dynamic.get(d, 0) for d in range(x.ndim)]
+        starts = [dynamic.get(d, np.int64(0)) for d in range(x.ndim)]
         x = jax.lax.dynamic_slice(x, starts, [1 if d in dynamic else n for d, n in enumerate(x.shape)])
         entries, dimension = [], 0
         for entry in index:
@@ -421,7 +422,7 @@ def _strided_slice_grad_xla(jax: Any, shape: Any, begin: Any, end: Any, strides:
             lengths.append(1)
             at = entry % size
             pads.append((at, size - 1 - at, 0))
-        starts.append(dynamic.get(dimension, 0))
+        starts.append(dynamic.get(dimension, np.int64(0)))
     jnp = jax.numpy
     dy = jnp.reshape(jnp.asarray(dy), lengths)
     if flipped:
