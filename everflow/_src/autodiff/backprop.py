@@ -9,6 +9,7 @@ from everflow._src.autodiff.rules import zeros_for
 from everflow._src.framework.export import export
 from everflow._src.framework.indexed_slices import IndexedSlices
 from everflow._src.framework.registry import CARDS
+from everflow._src.framework.tensor import EagerTensor
 
 
 @export("UnconnectedGradients", v1=["UnconnectedGradients"])
@@ -39,6 +40,12 @@ class AggregationMethod:
     EXPERIMENTAL_ACCUMULATE_N = 2
 
 
+_FUNCTIONAL = frozenset({
+    "If", "StatelessIf", "Case", "StatelessCase", "While", "StatelessWhile", "PartitionedCall",
+    "StatefulPartitionedCall",
+})
+
+
 class Record:
     """One operation that was recorded: whom its outputs came from, and how gradients go back."""
 
@@ -58,6 +65,8 @@ def add(gradients: Sequence[Any], name: str | None = None) -> Any:
     """The sum of gradients of one tensor."""
     if len(gradients) == 1:
         return gradients[0]
+    if len(gradients) == 2 and type(gradients[0]) is EagerTensor and type(gradients[1]) is EagerTensor:
+        return CARDS["AddV2"](*gradients)  # the same sum, without a list to take apart
     if all(isinstance(g, IndexedSlices) for g in gradients):
         indices = [g.indices for g in gradients]
         dtype = next((i.dtype for i in indices if i.dtype.name == "int64"), indices[0].dtype)
@@ -92,9 +101,13 @@ def accumulate(
     reachable = set(sources)
     active: list[Record] = []
     for record in records:
-        if any(i in reachable for i in record.inputs):
-            reachable.update(o for o in record.outputs if o not in stops)
-            active.append(record)
+        for key in record.inputs:
+            if key in reachable:
+                for output in record.outputs:
+                    if output not in stops:
+                        reachable.add(output)
+                active.append(record)
+                break
     pending: dict[int, list[Any]] = {}
     for target, gradient in zip(targets, target_gradients):
         if gradient is not None:
@@ -119,9 +132,7 @@ def accumulate(
             else:
                 del pending[output]
             dys.append(total)
-        if not found:
-            continue
-        if all(d is None for d in dys):
+        if not found or (dys[0] is None and all(d is None for d in dys)):
             continue
         scope = record.scope
         if scope is not None:
@@ -142,8 +153,13 @@ def accumulate(
 def _backward(record: Record, dys: list[Any]) -> Sequence[Any]:
     if len(dys) > 1 and not getattr(record.backward, "accepts_none", False):
         dys = [zeros_for(meta) if d is None and meta is not None else d for d, meta in zip(dys, record.metas)]
-    dys = [d._dense_var_to_tensor() if isinstance(d, IndexedSlices) and not _keeps_slices(record) else d for d in dys]
+    for n, dy in enumerate(dys):
+        if isinstance(dy, IndexedSlices) and not _keeps_slices(record):
+            dys[n] = dy._dense_var_to_tensor()
     results = record.backward(dys)
+    if record.name in _FUNCTIONAL:
+        # They may have learned new inputs while they were differentiated, behind those recorded.
+        results = results[:len(record.inputs)]
     if len(results) != len(record.inputs):
         raise ValueError(
             f"Num gradients {len(results)} generated for op {record.name} do not match num inputs {len(record.inputs)}"

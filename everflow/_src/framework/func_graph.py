@@ -88,7 +88,8 @@ class FuncGraph(Graph):
             if known is not None:
                 return known[1]
             self._check_surrounds(tensor)
-            if tensor._op.card.name == "Const" and tensor._op._attrs["value"].size <= _LARGEST_INLINE_CONSTANT:
+            if tensor._op.card.name == "Const" and _is_copied(tensor._dtype) and \
+                    tensor._op._attrs["value"].size <= _LARGEST_INLINE_CONSTANT:
                 return self._inline(tensor, tensor._op._attrs["value"], tensor._dtype)
             if tensor._op.graph is not self.outer_graph:
                 # Each function in between captures it too, so that every call passes it on.
@@ -101,10 +102,8 @@ class FuncGraph(Graph):
             known = self._captures.get(id(tensor)) or self._inlined.get(id(tensor))
             if known is not None:
                 return known[1]
-            # Integers are copied in, since shapes and axes should be known while compiling.  Numbers with a
-            # fraction are captured even when small: a tape outside may watch them.
             dtype = tensor.dtype
-            if (dtype.is_integer or dtype.is_bool or dtype == dtypes.string) and not isinstance(tensor, DeviceTensor):
+            if _is_copied(dtype) and not isinstance(tensor, DeviceTensor):
                 value = tensor._value
                 if value.size <= _LARGEST_INLINE_CONSTANT:
                     return self._inline(tensor, np.asarray(value), dtype)
@@ -157,6 +156,15 @@ class FuncGraph(Graph):
     def replace_capture(self, tensor: Any, placeholder: SymbolicTensor) -> None:
         """Makes an existing input of this graph stand for `tensor`."""
         self._captures[id(tensor)] = (tensor, placeholder)
+
+
+def _is_copied(dtype: DType) -> bool:
+    """True when small tensors of `dtype` are copied into functions that use them.
+
+    Integers are, since shapes and axes should be known while compiling.  Numbers with a fraction are captured
+    even when small: somebody outside may differentiate with respect to them.
+    """
+    return dtype.is_integer or dtype.is_bool or dtype == dtypes.string
 
 
 def _pass_on(dys: Sequence[Any]) -> Sequence[Any]:

@@ -178,6 +178,9 @@ def control_dependencies(control_inputs: Any) -> Any:
     """
     graph = current_graph()
     if graph is None:
+        for element in control_inputs or ():
+            if callable(element):
+                element()  # in a graph an operation; eagerly it may still have to be done
         return contextlib.nullcontext()
     return graph.control_dependencies(control_inputs)
 

@@ -18,7 +18,7 @@ from everflow._src.framework.conversion import convert
 from everflow._src.framework.export import export
 from everflow._src.framework.func_graph import FuncGraph, GraphFunction, flat_shapes
 from everflow._src.framework.operation import Operation
-from everflow._src.framework.registry import FUNCTION, FUNCTIONS, SHAPES, TYPES, op
+from everflow._src.framework.registry import FUNCTION, FUNCTIONS, SHAPE, SHAPES, TYPES, op
 from everflow._src.framework.tensor import EagerTensor
 from everflow._src.framework.tensor_shape import TensorShape
 
@@ -112,6 +112,19 @@ While = _while_card("While", True)
 StatelessWhile = _while_card("StatelessWhile", False)
 
 
+def _fake(xp: Any, *, dtype: Any, shape: Any) -> Any:
+    if dtype == dtypes.variant:
+        return None
+    return np.zeros([d or 0 for d in shape.as_list()] if shape.rank else (), dtype.numpy_dtype)
+
+
+FakeParam = op(
+    "FakeParam", "-> output: dtype", dtype=dtypes.ALL, more_attrs={"shape": SHAPE}, kernel=_fake,
+    shape=shapes.from_attr("shape"), no_gradient=True,
+    doc="Stands for a value that only another branch computes; nobody reads it.",
+)
+
+
 # ---- tracing branches and bodies
 
 
@@ -158,7 +171,7 @@ def _same_structure(results: Sequence[Any], what: str) -> None:
         try:
             nest.assert_same_structure(first, other, expand_composites=True)
         except (ValueError, TypeError) as error:
-            raise type(error)(f"{what} must return the same structure: {error}") from None
+            raise TypeError(f"{what} must return the same structure: {error}") from None
 
 
 def _branch_outputs(graphs: Sequence[FuncGraph], results: Sequence[Any], what: str) -> tuple[TensorShape, ...]:
@@ -315,9 +328,14 @@ def switch_case(branch_index: Any, branch_fns: Any, default: Any = None, name: s
       TypeError, ValueError: the functions are not callable, or the keys are no distinct ints.
     """
     functions = _indexed_functions(branch_fns, default)
+    if isinstance(branch_index, (bool, int, float)):
+        raise TypeError(f"'branch_index' must be a Tensor, got {type(branch_index)}")
+    branch_index = convert(branch_index)
+    if not branch_index.dtype.is_integer:
+        raise TypeError(f"'branch_index' must be an integer Tensor, got {branch_index.dtype!r}")
     graph = current_graph() if STATE.busy else None
     if graph is None:
-        index = int(convert(branch_index, dtypes.int32))
+        index = int(branch_index)
         return functions[index if 0 <= index < len(functions) else len(functions) - 1]()
     return _call_branches("case", branch_index, functions, [f"branch{i}" for i in range(len(functions))],
                           "branch_fns of tf.switch_case", name or "switch_case", "switch_case")
