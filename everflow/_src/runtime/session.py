@@ -133,7 +133,8 @@ class BaseSession:
         plan = FetchPlan(graph, fetches)
         for element in (*plan.tensors, *plan.operations):
             if not graph.is_fetchable(element):
-                raise ValueError(f"Operation {getattr(element, 'op', element).name!r} has been marked as not fetchable.")
+                op: Any = getattr(element, "op", element)
+                raise ValueError(f"Operation {op.name!r} has been marked as not fetchable.")
         feeds = [self._feed_tensor(t) for k, v in (feed_dict or {}).items() for t, _ in _expand_feed(k, v)]
         program = Program(feeds, plan.tensors, plan.operations)
         plan.kept_feeds = _kept(feeds, program.operations)
