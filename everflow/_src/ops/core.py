@@ -19,6 +19,7 @@ from everflow._src.ops import (  # noqa: F401
     cumulative,
     indexed_slices,
     linalg_products,
+    linalg_structure,
     math_arithmetic,
     math_functions,
     math_special,
