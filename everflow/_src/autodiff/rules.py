@@ -11,7 +11,10 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from everflow._src.framework import dtypes
+from everflow._src.framework.context import current_graph
 from everflow._src.framework.export import export
 from everflow._src.framework.registry import CARDS, Card
 from everflow._src.framework.tensor import EagerTensor, SymbolicTensor
@@ -66,13 +69,18 @@ def no_gradient(op_type: str) -> None:
 class ShapeOf:
     """The shape of a tensor whose value nobody needs."""
 
-    __slots__ = ("static", "_dynamic")
+    __slots__ = ("_dims", "_dynamic")
 
     def __init__(self, tensor: Any) -> None:
-        shape = tensor.shape
-        self.static: TensorShape = shape
+        dims = tensor._shape_tuple()
+        self._dims = dims
         # Where the static shape says it all, the tensor itself is let go.
-        self._dynamic = None if shape.is_fully_defined() else tensor
+        self._dynamic = tensor if dims is None or None in dims else None
+
+    @property
+    def static(self) -> TensorShape:
+        """What is known of it without running anything."""
+        return TensorShape(self._dims)
 
     def tensor(self, dtype: Any = dtypes.int32) -> Any:
         """The shape as a vector of `dtype`."""
@@ -84,7 +92,7 @@ class ShapeOf:
 class Plan:
     """What the gradient rule of a card asks for."""
 
-    __slots__ = ("inputs", "outputs", "attrs", "shapes", "wants_op", "function", "count", "accepts_none")
+    __slots__ = ("inputs", "outputs", "attrs", "shapes", "wants_op", "function", "flat", "lists")
 
     def __init__(self, card: Card) -> None:
         function = card.gradient
@@ -94,7 +102,8 @@ class Plan:
         self.attrs: list[str] = []
         self.shapes: list[tuple[str, int]] = []
         self.wants_op = False
-        self.accepts_none = getattr(function, "accepts_none", False)
+        self.flat = getattr(function, "flat", False)
+        self.lists = card.has_list_inputs or card.has_list_outputs
         input_index = {a.name: i for i, a in enumerate(card.inputs)}
         output_index = {a.name: i for i, a in enumerate(card.outputs)}
         for parameter in inspect.signature(function).parameters.values():  # type: ignore[arg-type]
@@ -130,8 +139,8 @@ def backward_function(card: Card, attrs: dict[str, Any], inputs: Sequence[Any], 
     It holds those inputs and outputs that the rule names, and no others.
     """
     op = outputs[0]._op if outputs and isinstance(outputs[0], SymbolicTensor) else None
-    override = attrs.get("_gradient_op_type")
-    if override is not None and op is not None:
+    override = attrs.get("_gradient_op_type") if op is not None else None
+    if override is not None:
         if override in CARDS and override not in _registered:
             card = CARDS[override]
         elif override not in _registered:
@@ -152,10 +161,10 @@ def backward_function(card: Card, attrs: dict[str, Any], inputs: Sequence[Any], 
             return None
         return _missing(card, op)
     plan = plan_of(card)
-    if getattr(plan.function, "flat", False):
+    if plan.flat:
         # Gradients of functional operations work on flat lists of inputs and outputs.
         return lambda dys: card.gradient(*dys, op=op)  # type: ignore[misc]
-    if card.has_list_inputs or card.has_list_outputs:
+    if plan.lists:
         grouped_inputs = card.group(inputs, attrs)
         grouped_outputs = _group_outputs(card, outputs, attrs)
     else:
@@ -171,6 +180,8 @@ def backward_function(card: Card, attrs: dict[str, Any], inputs: Sequence[Any], 
     if plan.wants_op:
         keywords["op"] = op if op is not None else _EagerOperation(card, attrs, inputs, outputs)
     function = plan.function
+    if not plan.lists:
+        return lambda dys: _as_list(function(*dys, **keywords))  # type: ignore[misc]
     flatten = card.has_list_inputs
     group_dys = card.has_list_outputs
 
@@ -246,10 +257,12 @@ class _EagerOperation:
         return self._attrs[name]
 
 
+_TRAINABLE = frozenset(d for d in dtypes.ALL if d.is_floating or d.is_complex) | {dtypes.resource, dtypes.variant}
+
+
 def is_trainable_dtype(dtype: Any) -> bool:
     """True for dtypes through which gradients flow."""
-    dtype = dtype.base_dtype
-    return dtype.is_floating or dtype.is_complex or dtype in (dtypes.resource, dtypes.variant)
+    return dtype.base_dtype in _TRAINABLE
 
 
 def zeros_for(meta: Any) -> Any:
@@ -262,11 +275,15 @@ def zeros_for(meta: Any) -> Any:
 
 def constant_zeros(shape: Sequence[int], dtype: Any) -> Any:
     """Zeros of a known shape."""
+    if current_graph() is None:
+        return EagerTensor(np.zeros(shape, dtype.numpy_dtype))
     return CARDS["Fill"](constant_of(list(shape), dtypes.int32), constant_of(0, dtype))
 
 
 def constant_ones_like(tensor: Any) -> Any:
     """Ones of the shape of `tensor`."""
+    if type(tensor) is EagerTensor and current_graph() is None:
+        return EagerTensor(np.ones(tensor._value.shape, tensor._value.dtype))
     shape = tensor.shape
     if isinstance(tensor, EagerTensor) or shape.is_fully_defined():
         return CARDS["Fill"](constant_of(shape.as_list(), dtypes.int32), constant_of(1, tensor.dtype.base_dtype))

@@ -155,8 +155,10 @@ class GradientTape:
                 break
         else:
             return
-        trainable = [t for t in outputs if is_trainable_dtype(t.dtype)]
-        if not trainable:
+        for tensor in outputs:
+            if is_trainable_dtype(tensor.dtype):
+                break
+        else:
             return
         backward = backward_function(card, attrs, inputs, outputs)
         if backward is None:

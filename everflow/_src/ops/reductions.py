@@ -166,6 +166,8 @@ def keep_reduced(value: Any, x_shape: Any, indices: Any, keep_dims: bool) -> Any
 
 
 def _sum_gradient(doutput: Any, *, reduction_indices: Any, input_shape: Any, keep_dims: bool) -> Any:
+    if not keep_dims and doutput._shape_tuple() == ():
+        return cards.Fill(shape_operand(input_shape), doutput), None
     kept = keep_reduced(doutput, input_shape, reduction_indices, keep_dims)
     return cards.BroadcastTo(kept, shape_operand(input_shape)), None
 
