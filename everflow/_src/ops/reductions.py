@@ -353,7 +353,7 @@ def reduce_sum(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
         if x.dtype in _FAST_NUMBERS:
             try:
                 return EagerTensor(np.add.reduce(x, axis, x.dtype, None, bool(keepdims)))
-            except ValueError:  # the door raises it with its explanation
+            except (ValueError, RuntimeWarning):  # the door explains the first and keeps quiet about the second
                 pass
     return _reduce(Sum, input_tensor, axis, keepdims, name)
 
