@@ -262,17 +262,3 @@ def test_values_agree_with_the_shapes_run_time_has():
         for n in (1, 4):
             values = session.run([flat, same, padded], {x: np.ones([n, 2, 3])})
             assert [v.shape for v in values] == [(n, 6), (n, 2, 3), (2 * n, 6)]
-
-
-def test_shapes_in_functions(graph):
-    with graph.as_default():
-        seen = []
-    with tf.init_scope():
-
-        @tf.function(input_signature=[tf.TensorSpec([None, 3]), tf.TensorSpec(None)])
-        def f(x, y):
-            seen.append((x.shape.as_list(), y.shape.rank))
-            return tf.reshape(x, [tf.shape(x)[0] * 3]) + y
-
-        assert f(tf.ones([2, 3]), tf.ones([])).shape == [6]
-    assert seen == [([None, 3], None)]
