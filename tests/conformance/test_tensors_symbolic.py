@@ -354,3 +354,13 @@ def test_tensors_of_functions():
     assert x.graph is y.graph and x.graph is not v1.get_default_graph()
     with pytest.raises(AttributeError):
         y.numpy()
+
+
+def test_tensors_of_plain_graphs_are_keys_wherever_one_stands():
+    with tf.Graph().as_default():
+        x = tf.compat.v1.placeholder(tf.float32, [2])
+        y = x + 1.0
+        session = tf.compat.v1.Session()
+    assert {x: 1}[x] == 1
+    assert x != y
+    assert session.run(y, {x: [1.0, 2.0]}).tolist() == [2.0, 3.0]

@@ -92,7 +92,12 @@ class Tensor:
         return self.shape.rank
 
     def __hash__(self) -> int:
-        if STATE.equality and (isinstance(self, EagerTensor) or executing_eagerly_outside_functions()):
+        # Tensors of plain graphs are names of values, which never compare by value.
+        if STATE.equality and (
+            isinstance(self, EagerTensor)
+            or self.graph.building_function  # type: ignore[attr-defined]
+            and executing_eagerly_outside_functions()
+        ):
             raise TypeError("Tensor is unhashable: it compares by value. Use tensor.ref() as the key instead")
         return id(self)
 

@@ -227,11 +227,9 @@ def _compares_by_value(x: Tensor) -> bool:
     """In 2.x tensors compare by value, except in plain graphs, where they are names of values."""
     if not STATE.equality:
         return False
-    if not STATE.busy:
-        return True
     if isinstance(x, SymbolicTensor) and not x.graph.building_function:
         return False
-    return executing_eagerly_outside_functions()
+    return not STATE.busy or executing_eagerly_outside_functions()
 
 
 def _equality(card: Any, method: str, answer_for_none: bool) -> Callable[[Any, Any], Any]:
