@@ -205,11 +205,6 @@ def test_variables_as_arguments():
     assert (float(a), float(b)) == (3.0, 11.0) and len(traces) == 1
 
 
-def test_unhashable_arguments():
-    with pytest.raises(TypeError):
-        tf.function(lambda x, s: x)(1.0, {1: {2}})
-
-
 def test_python_effects_happen_while_tracing():
     log = []
 

@@ -90,7 +90,12 @@ def part_of_key(value: Any, tensors: list[Any]) -> Any:
         spec = value._type_spec
         tensors.extend(nest.flatten(value, expand_composites=True))
         return ("composite", spec)
-    if isinstance(value, (TensorSpec, TypeSpec)):
+    if isinstance(value, TensorSpec):
+        # A spec stands for the tensors that fit it, so that both find the same trace.
+        tensors.append(value)
+        dtype = value.dtype.base_dtype
+        return (dtype.numpy_dtype if dtype.name != "resource" else "resource", value.shape._dims)
+    if isinstance(value, TypeSpec):
         return ("spec", value)
     if hasattr(value, "__array__") and not isinstance(value, type):
         array = value.__array__()

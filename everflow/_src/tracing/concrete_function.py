@@ -107,9 +107,9 @@ class ConcreteFunction:
     # ---- what it is
 
     @property
-    def name(self) -> str:
+    def name(self) -> bytes:
         """The name of the function in graphs."""
-        return self.function.name
+        return self.function.name.encode()
 
     @property
     def inputs(self) -> list[Any]:
@@ -191,10 +191,10 @@ class ConcreteFunction:
             elif key in keyword:
                 values[key] = value
             else:
-                raise TypeError(f"{self.name} got unexpected keyword arguments: {key}")
+                raise TypeError(f"{self.function.name} got unexpected keyword arguments: {key}")
         tensors: list[Any] = []
         if len(args) > len(positional):
-            raise TypeError(f"{self.name} takes {len(positional)} positional arguments but {len(args)} were given")
+            raise TypeError(f"{self.function.name} takes {len(positional)} positional arguments but {len(args)} were given")
         for index, spec in enumerate(positional):
             self._bind_one(spec, values, index, names[index] if index < len(names) else str(index), tensors)
         for key, spec in keyword.items():
@@ -206,7 +206,7 @@ class ConcreteFunction:
         if not any(isinstance(s, TensorSpec) for s in specs):
             return  # a Python value that the trace was made for
         if key not in values:
-            raise TypeError(f"{self.name} missing required argument: {label}")
+            raise TypeError(f"{self.function.name} missing required argument: {label}")
         given = nest.flatten(values[key], expand_composites=True)
         if len(given) != len(specs):
             raise TypeError(f"Structure of argument {label} does not match: expected {spec}, received {values[key]!r}")
@@ -258,7 +258,7 @@ class ConcreteFunction:
         parts = [f"{names[i] if i < len(names) else i}: {_spec_text(s)}" for i, s in enumerate(positional)]
         parts += [f"{k}: {_spec_text(s)}" for k, s in keyword.items()]
         returned = nest.map_structure(_spec_text, self.structured_outputs, expand_composites=True)
-        text = f"{self.__dict__.get('python_name', self.name)}({', '.join(parts)}) -> {returned}"
+        text = f"{self.__dict__.get('python_name', self.function.name)}({', '.join(parts)}) -> {returned}"
         return text
 
     def __repr__(self) -> str:

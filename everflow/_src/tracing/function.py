@@ -149,16 +149,20 @@ class Function:
                 f"When input_signature is provided, all inputs to the Python function must be covered: it has "
                 f"{len(signature)} entries, and {self._name} takes {self._positional} arguments"
             )
-        if self._signature is not None:
-            plain = [p for p in self._signature.parameters.values()
-                     if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-            for parameter in plain[len(signature):]:
-                if parameter.default is parameter.empty:
-                    raise TypeError(
-                        f"When input_signature is provided, all required arguments of {self._name} need a spec: "
-                        f"{parameter.name!r} has none"
-                    )
         return tuple(signature)
+
+    def _check_signature_covers_arguments(self) -> None:
+        # Not before the first trace: a function of a class turns into a method, which has one argument less.
+        if self._signature is None:
+            return
+        plain = [p for p in self._signature.parameters.values()
+                 if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        for parameter in plain[len(self.input_signature):]:
+            if parameter.default is parameter.empty:
+                raise TypeError(
+                    f"When input_signature is provided, all required arguments of {self._name} need a spec: "
+                    f"{parameter.name!r} has none"
+                )
 
     # ---- methods
 
@@ -195,7 +199,9 @@ class Function:
         if kwargs:
             key = (key, tuple([(k, part_of_key(v, tensors)) for k, v in sorted(kwargs.items())]))
         if STATE.busy:
-            key = (key, self._context())
+            outside = self._context()
+            if outside is not None:
+                key = (key, outside)
         concrete = self._cache.get(key)
         if concrete is None:
             concrete = self._trace_for(key, args, kwargs, tensors)
@@ -281,9 +287,12 @@ class Function:
                 if i < len(self.input_signature) else a for i, a in enumerate(args)
             )
         tensors: list[Any] = []
-        key: Any = (tuple([part_of_key(a, tensors) for a in args]),
-                    tuple([(k, part_of_key(v, tensors)) for k, v in sorted(kwargs.items())]))
-        key = ("concrete", key, self._context() if STATE.busy else None)
+        key: Any = tuple([part_of_key(a, tensors) for a in args])
+        if kwargs:
+            key = (key, tuple([(k, part_of_key(v, tensors)) for k, v in sorted(kwargs.items())]))
+        outside = self._context() if STATE.busy else None
+        if outside is not None:
+            key = (key, outside)
         concrete = self._cache.get(key)
         if concrete is None:
             concrete = self._trace_for(key, args, kwargs, tensors)
@@ -297,13 +306,15 @@ class Function:
                 return concrete
             shapes = [TensorShape(np.shape(t) if not hasattr(t, "shape") else t.shape) for t in tensors]
             if self.input_signature is not None:
+                self._check_signature_covers_arguments()
                 shapes = self._signature_shapes(shapes)
+                if all(isinstance(spec, TensorSpec) for spec in nest.flatten(list(self.input_signature))):
+                    args = (*self.input_signature, *args[len(self.input_signature):])
             structure = _without_shapes(key)
-            if self._reduce_retracing or self.input_signature is not None:
-                general = self._general_trace(structure, shapes)
-                if general is not None:
-                    self._cache[key] = general
-                    return general
+            general = self._general_trace(structure, shapes)
+            if general is not None:
+                self._cache[key] = general
+                return general
             if self._reduce_retracing:
                 shapes = self._relaxed(structure, shapes)
             concrete = self._trace_now(args, kwargs, shapes)
@@ -398,7 +409,7 @@ class Function:
 
         def replace(part: Any) -> Any:
             if isinstance(part, TensorSpec):
-                return _argument(graph, part.dtype, part.shape, part.name or name)
+                return _argument(graph, part.dtype, shapes.pop(0), part.name or name)
             if isinstance(part, Variable):
                 return part
             if isinstance(part, (Tensor, np.ndarray, np.generic)) or (
