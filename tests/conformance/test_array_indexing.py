@@ -487,13 +487,7 @@ def test_dynamic_stitch():
     check_gradient(
         lambda a, b: tf.dynamic_stitch([[1, 3], [0, 2]], [a * a, b * b]), [normal(2, 2), normal(2, 2)]
     )
-    check(
-        lambda a: tf.dynamic_stitch([[4]], [a]),
-        [array(1)],
-        np.zeros(5, F32)[:] * 0,
-        ways=("eager",),
-        atol=np.inf,
-    )
+    assert tf.dynamic_stitch([[4]], [[1.0]]).shape == [5]  # whatever stands in the gaps
 
 
 def test_partition_and_stitch_round_trip():
