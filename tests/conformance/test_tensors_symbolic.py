@@ -362,5 +362,5 @@ def test_tensors_of_plain_graphs_are_keys_wherever_one_stands():
         y = x + 1.0
         session = tf.compat.v1.Session()
     assert {x: 1}[x] == 1
-    assert x != y
+    assert not x == y
     assert session.run(y, {x: [1.0, 2.0]}).tolist() == [2.0, 3.0]
