@@ -185,6 +185,12 @@ class _ShapeOf:
 def _operand_gradient(doutput: Any, output: str, x: Any, labels: str, other: Any, other_labels: str) -> Any:
     """The gradient of one operand: the output's gradient, contracted with the other operand."""
     available = set(output) | set(other_labels)
+    for label in sorted(set(labels) - available - {"."}):
+        if labels.count(label) > 1:  # a diagonal was summed: only there is the gradient not zero
+            ones = _ones_along(x, labels, label)
+            doutput = Einsum([doutput, ones], equation=f"{output},{label}->{output}{label}")
+            output += label
+            available.add(label)
     # Labels that only this operand has were summed: its gradient is the same along them.
     kept = "".join(c for c in labels if c in available or c == ".")
     needs_dots = "..." in output or "..." in other_labels
@@ -198,6 +204,20 @@ def _operand_gradient(doutput: Any, output: str, x: Any, labels: str, other: Any
     if kept.replace("...", "") != labels.replace("...", "") or "..." in labels and "..." not in kept:
         return _spread(gradient, kept, labels, shape, x)
     return sum_to_shape(gradient, shape)
+
+
+def _ones_along(x: Any, labels: str, label: str) -> Any:
+    """A vector of ones, as long as the axis of `x` that has the label."""
+    before, _, after = labels.partition("...")
+    if x._rank is None:
+        raise NotImplementedError("The gradient of an einsum that sums a diagonal needs the rank of its input")
+    axis = before.index(label) if label in before else x._rank - len(after) + after.index(label)
+    size = x.shape[axis]
+    dtype = x.dtype.base_dtype.as_numpy_dtype
+    if size is not None:
+        return np.ones([size], dtype)
+    length = cards.GatherV2(cards.Shape(x), np.array([axis], np.int32), np.int32(0))
+    return cards.Fill(length, np.ones((), dtype))
 
 
 def _spread(gradient: Any, kept: str, labels: str, shape: Any, x: Any) -> Any:
