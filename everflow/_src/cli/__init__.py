@@ -1,1 +1,1 @@
-"""The command line: `everflow run`, `everflow doctor`."""
+"""The command line: `everflow run`, `everflow check`, `everflow doctor`."""

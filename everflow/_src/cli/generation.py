@@ -76,39 +76,47 @@ def parse(path: str) -> ast.Module:
 
 def read(tree: ast.Module, evidence: Evidence) -> None:
     """Adds to `evidence` what one file says."""
-    prefixes = _aliases(tree, evidence)
+    prefixes = aliases(tree)
+    for node in ast.walk(tree):
+        for name in imported(node):
+            _judge_import(name, evidence)
     for node in ast.walk(tree):
         if isinstance(node, (ast.Attribute, ast.Name)):
-            for name in _dotted(node, prefixes):
+            for name in dotted(node, prefixes):
                 _judge(name, evidence)
         elif isinstance(node, ast.Call):
-            if any(True for _ in _dotted(node.func, prefixes)):
+            if any(True for _ in dotted(node.func, prefixes)):
                 evidence.for_1.update(k.arg for k in node.keywords if k.arg in _KEYWORDS_OF_1)
 
 
-def _aliases(tree: ast.Module, evidence: Evidence) -> dict[str, set[str]]:
+def aliases(tree: ast.Module) -> dict[str, set[str]]:
     """Local names bound to something of TensorFlow -> the dotted paths below `tensorflow`."""
     prefixes: dict[str, set[str]] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 first, _, rest = alias.name.partition(".")
-                if first != "tensorflow":
-                    continue
-                _judge_import(rest, evidence)
-                if alias.asname:
-                    prefixes.setdefault(alias.asname, set()).add(rest)
-                else:
-                    prefixes.setdefault("tensorflow", set()).add("")
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            first, _, rest = node.module.partition(".")
-            if first != "tensorflow":
-                continue
-            for alias in node.names:
-                name = f"{rest}.{alias.name}" if rest else alias.name
-                _judge_import(name, evidence)
-                prefixes.setdefault(alias.asname or alias.name, set()).add(name)
+                if first == "tensorflow":
+                    prefixes.setdefault(alias.asname or first, set()).add(rest if alias.asname else "")
+        elif isinstance(node, ast.ImportFrom):
+            for name in imported(node):
+                alias_of = {a.name: a.asname or a.name for a in node.names}
+                prefixes.setdefault(alias_of[name.rpartition(".")[2]], set()).add(name)
     return prefixes
+
+
+def imported(node: ast.AST) -> Iterator[str]:
+    """The dotted paths below `tensorflow` that a statement imports."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            first, _, rest = alias.name.partition(".")
+            if first == "tensorflow":
+                yield rest
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        first, _, rest = node.module.partition(".")
+        if first == "tensorflow":
+            for alias in node.names:
+                yield f"{rest}.{alias.name}" if rest else alias.name
 
 
 def _judge_import(name: str, evidence: Evidence) -> None:
@@ -118,7 +126,7 @@ def _judge_import(name: str, evidence: Evidence) -> None:
         evidence.imports_root.add(name)
 
 
-def _dotted(node: ast.expr, prefixes: dict[str, set[str]]) -> Iterator[str]:
+def dotted(node: ast.expr, prefixes: dict[str, set[str]]) -> Iterator[str]:
     """The paths below `tensorflow` that an expression such as `tf.nn.relu` may mean."""
     parts: list[str] = []
     while isinstance(node, ast.Attribute):

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from everflow._src.cli import doctor, run
+from everflow._src.cli import check, doctor, run
 from everflow._src.framework import versions
 
 _DESCRIPTION = "TensorFlow programs of every generation on one small engine."
@@ -15,6 +15,7 @@ examples:
   everflow run train.py --steps 1000     run a program that says `import tensorflow`, of either generation
   everflow run --tf 1 old_script.py      the same, as a TensorFlow 1.x program
   everflow run -m package.module         as `python -m` does
+  everflow check train.py                which names it uses that everflow does not have
   everflow doctor                        what is installed, what is missing, how to mend it
 """
 
@@ -57,6 +58,14 @@ def build_parser() -> argparse.ArgumentParser:
     runner.add_argument("script", metavar="SCRIPT", nargs="?", help="the program")
     runner.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER, help="its command line")
 
+    checker = commands.add_parser(
+        "check",
+        help="list the names of TensorFlow that a program uses and everflow does not have",
+        description="Reads programs without running them. Ends with status 1 when a name is missing.",
+    )
+    checker.add_argument("--tf", choices=("1", "2", "auto"), default="auto", help="as in `everflow run`")
+    checker.add_argument("files", metavar="FILE", nargs="+")
+
     commands.add_parser(
         "doctor",
         help="say what is installed, what is missing and how to mend it",
@@ -76,6 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.command == "doctor":
         return doctor.main()
     generation = None if options.tf == "auto" else int(options.tf)
+    if options.command == "check":
+        return check.main(options.files, generation)
     try:
         if options.module is not None:
             if not options.module:

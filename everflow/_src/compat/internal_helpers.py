@@ -15,11 +15,12 @@ import sys
 import types
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from everflow._src.framework import context as framework_context
 from everflow._src.framework.context import STATE
 from everflow._src.framework.tensor_shape import TensorShape
+from everflow._src.runtime import devices
 
 ArgSpec = collections.namedtuple("ArgSpec", "args varargs keywords defaults")
 FullArgSpec = inspect.FullArgSpec
@@ -60,6 +61,31 @@ def ensure_initialized() -> None:
 
 def in_graph_mode() -> bool:
     return not framework_context.executing_eagerly()
+
+
+# ---- tensorflow.python.client.device_lib
+
+
+class LocalDevice(NamedTuple):
+    """One device, by the fields of TensorFlow's `DeviceAttributes` message."""
+
+    name: str
+    device_type: str
+    memory_limit: int
+    incarnation: int
+    physical_device_desc: str = ""
+
+
+def _short_name(name: str) -> str:
+    return "/device:" + name.rpartition("/device:")[2]
+
+
+def list_local_devices(session_config: Any = None) -> list[LocalDevice]:
+    """The CPU and the GPUs of this machine."""
+    return [
+        LocalDevice(_short_name(d.name), d.device_type, d.memory_limit_bytes, d.incarnation)
+        for d in devices.describe_devices()
+    ]
 
 
 # ---- tensorflow.python.ops.control_flow_util: nothing is ever placed in an XLA context of its own
