@@ -230,8 +230,11 @@ class OperatorNotAllowedInGraphError(TypeError):
     """A Python operation needs the value of a tensor that has none yet, such as `if tensor:` in a graph."""
 
 
-class InaccessibleTensorError(ValueError):
-    """A tensor is used outside the function or branch in which it was made."""
+class InaccessibleTensorError(TypeError, ValueError):
+    """A tensor is used outside the function or branch in which it was made.
+
+    TensorFlow raises a TypeError in some places and a ValueError in others.
+    """
 
 
 _CLASS_BY_CODE = {cls._CODE: cls for cls in _CodedError.__subclasses__()}

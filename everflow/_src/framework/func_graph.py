@@ -125,7 +125,7 @@ class FuncGraph(Graph):
             if graph is tensor._op.graph:
                 return
             graph = graph.outer_graph
-        raise _inaccessible(tensor, self)
+        raise inaccessible(tensor, f"the function {self.name!r}")
 
     def _add_capture(self, tensor: Any, name: str) -> SymbolicTensor:
         scope, self._scopes.name = self._scopes.name, ""
@@ -171,12 +171,13 @@ def _pass_on(dys: Sequence[Any]) -> Sequence[Any]:
     return dys
 
 
-def _inaccessible(tensor: SymbolicTensor, graph: FuncGraph) -> Exception:
+def inaccessible(tensor: SymbolicTensor, here: str) -> Exception:
+    """The error for a symbolic tensor that is used where its graph is not."""
     from_graph = getattr(tensor._op.graph, "name", None)
     where = f"the function {from_graph!r}" if from_graph else "another graph"
     return InaccessibleTensorError(
-        f"{tensor!r} is out of scope: it was made in {where} at {tensor._op.location}, and the function "
-        f"{graph.name!r} cannot reach it. Return it from the function that makes it, or use a tf.Variable"
+        f"{tensor!r} is out of scope: it was made in {where} at {tensor._op.location}, and {here} cannot reach it. "
+        "Return it from the function that makes it, or use a tf.Variable"
     )
 
 

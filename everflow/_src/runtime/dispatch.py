@@ -19,6 +19,7 @@ from everflow._src.framework.conversion import convert
 from everflow._src.framework.device import device_from_scope
 from everflow._src.framework.dtypes import DType, as_dtype
 from everflow._src.framework.errors import InvalidArgumentError
+from everflow._src.framework.func_graph import inaccessible
 from everflow._src.framework.registry import REQUIRED, Argument, Card
 from everflow._src.framework.tensor import DeviceTensor, EagerTensor, SymbolicTensor, Tensor, as_eager
 from everflow._src.framework.tensor_shape import TensorShape
@@ -354,7 +355,11 @@ def run_eagerly(card: Card, flat: list[Any], attrs: dict[str, Any], name: str | 
     if accelerated and not card.host:
         results = _run_on_accelerator(card, flat, attrs, name)
     else:
-        values: list[Any] = [t._array for t in flat]
+        try:
+            values: list[Any] = [t._array for t in flat]
+        except AttributeError:
+            symbolic = next(t for t in flat if isinstance(t, SymbolicTensor))
+            raise inaccessible(symbolic, f"eager execution (of {card.name})") from None
         token = be_quiet()
         try:
             kernel = card.bind(attrs, EagerOp(card, attrs) if "op" in card.kernel_wants else None)
