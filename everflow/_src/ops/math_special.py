@@ -149,6 +149,16 @@ def _polygamma(xp: Any, a: Any, x: Any) -> Any:
     return np.where((a < 0) | (a != np.floor(a)), np.nan, values).astype(x.dtype)
 
 
+def _polygamma_xla(jax: Any, a: Any, x: Any) -> Any:
+    from jax.scipy import special
+
+    xp, one = jax.numpy, a.dtype.type(1)
+    sign = xp.where(xp.mod(a, 2) == 0, -one, one)
+    values = sign * xp.exp(special.gammaln(a + one)) * special.zeta(a + one, x)
+    values = xp.where(a == 0, special.digamma(x), values)
+    return xp.where((a < 0) | (a != xp.floor(a)), xp.asarray(np.nan, x.dtype), values).astype(x.dtype)
+
+
 Polygamma = binary(
     "Polygamma",
     _polygamma,
@@ -157,7 +167,7 @@ Polygamma = binary(
     left=((1.0,), (2.0,)),
     right=(0.7, 1.5, 2.5),
     signature="a: T, x: T -> z: T",
-    xla=_jax("polygamma"),
+    xla=_polygamma_xla,
 )
 
 

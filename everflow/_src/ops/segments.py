@@ -197,8 +197,11 @@ def _gather_rows(values: Any, ids: Any) -> Any:
 
 def _expand_to(mask: Any, like: Any) -> Any:
     """`mask`, whose axes are the first of `like`, with axes of size 1 added."""
-    missing = like._rank - mask._rank
-    for _ in range(missing):
+    if like._rank is None or mask._rank is None:
+        missing = cards.ExpandDims(cards.Rank(like) - cards.Rank(mask), np.int32(0))
+        shape = cards.ConcatV2([cards.Shape(mask), cards.Fill(missing, np.int32(1))], np.int32(0))
+        return cards.Reshape(mask, shape)
+    for _ in range(like._rank - mask._rank):
         mask = cards.ExpandDims(mask, np.int32(-1))
     return mask
 
@@ -519,14 +522,11 @@ def unsorted_segment_min(data: Any, segment_ids: Any, num_segments: Any, name: s
     return UnsortedSegmentMin(data, segment_ids, num_segments, name=name)
 
 
-def _row_counts(data: Any, segment_ids: Any, num_segments: Any) -> Any:
-    """How many rows each segment has, at least 1, with the rank of `data`'s reduction."""
-    count = convert(num_segments)
-    ones = cards.Cast(cards.OnesLike(segment_ids), DstT=data.dtype.base_dtype)
-    counts = UnsortedSegmentSum(ones, segment_ids, count)
-    for _ in range(data._rank - segment_ids._rank):
-        counts = cards.ExpandDims(counts, np.int32(-1))
-    return cards.Maximum(counts, np.ones((), data.dtype.numpy_dtype))
+def _row_counts(totals: Any, segment_ids: Any, num_segments: Any) -> Any:
+    """How many rows each segment has, at least 1, with the rank and dtype of `totals`."""
+    ones = cards.Cast(cards.OnesLike(segment_ids), DstT=totals.dtype.base_dtype)
+    counts = _expand_to(UnsortedSegmentSum(ones, segment_ids, num_segments), totals)
+    return cards.Maximum(counts, np.ones((), totals.dtype.numpy_dtype))
 
 
 @export("math.unsorted_segment_mean", v1=["math.unsorted_segment_mean", "unsorted_segment_mean"])
@@ -545,9 +545,9 @@ def unsorted_segment_mean(data: Any, segment_ids: Any, num_segments: Any, name: 
     """
     with name_scope(name, "UnsortedSegmentMean"):
         data, segment_ids = convert(data), convert(segment_ids)
-        return UnsortedSegmentSum(data, segment_ids, num_segments) / _row_counts(
-            data, segment_ids, num_segments
-        )
+        num_segments = convert(num_segments)
+        totals = UnsortedSegmentSum(data, segment_ids, num_segments)
+        return totals / _row_counts(totals, segment_ids, num_segments)
 
 
 @export("math.unsorted_segment_sqrt_n", v1=["math.unsorted_segment_sqrt_n", "unsorted_segment_sqrt_n"])
@@ -566,5 +566,6 @@ def unsorted_segment_sqrt_n(data: Any, segment_ids: Any, num_segments: Any, name
     """
     with name_scope(name, "UnsortedSegmentSqrtN"):
         data, segment_ids = convert(data), convert(segment_ids)
-        counts = _row_counts(data, segment_ids, num_segments)
-        return UnsortedSegmentSum(data, segment_ids, num_segments) / cards.Sqrt(counts)
+        num_segments = convert(num_segments)
+        totals = UnsortedSegmentSum(data, segment_ids, num_segments)
+        return totals / cards.Sqrt(_row_counts(totals, segment_ids, num_segments))
