@@ -200,6 +200,8 @@ def backward_function(card: Card, attrs: dict[str, Any], inputs: Sequence[Any], 
             return flat
         return _as_list(gradients)
 
+    if plan.accepts_none:
+        backward.accepts_none = True  # type: ignore[attr-defined]
     return backward
 
 
