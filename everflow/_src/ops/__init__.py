@@ -1,9 +1,7 @@
 """The operations, one file per TensorFlow namespace.
 
-Loading any of them makes tensors complete: the files imported here install the methods of tensors
-(`a + b`, `a[0]`), which the floors above know nothing of.
+Loading any of them loads all: the files install the methods of tensors (`a + b`, `a[0]`), which the floors
+above know nothing of, and gradients of one file use operations of another.
 """
 
-from everflow._src.ops import array_shape as array_shape
-from everflow._src.ops import array_slicing as array_slicing
-from everflow._src.ops import operators as operators
+from everflow._src.ops import core as core

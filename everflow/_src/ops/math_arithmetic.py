@@ -155,8 +155,20 @@ Sub = binary("Sub", lambda xp, x, y: xp.subtract(x, y), _ALL_NUMBERS, _differenc
 Mul = binary("Mul", lambda xp, x, y: xp.multiply(x, y), _ALL_NUMBERS, _product_gradient)
 RealDiv = binary("RealDiv", _real_divide, _ALL_NUMBERS, _quotient_gradient)
 Div = binary("Div", _divide, _ALL_NUMBERS, _quotient_gradient)
-FloorDiv = binary("FloorDiv", _floor_divide, _ALL_NUMBERS, lambda dz: (None, None))
-TruncateDiv = binary("TruncateDiv", _truncate_divide, _ALL_NUMBERS, lambda dz: (None, None))
+FloorDiv = binary(
+    "FloorDiv",
+    _floor_divide,
+    _ALL_NUMBERS,
+    lambda dz: (None, None),
+    left=[[1.1, 2.2, 3.4], [4.1, 5.2, 6.5]],
+)
+TruncateDiv = binary(
+    "TruncateDiv",
+    _truncate_divide,
+    _ALL_NUMBERS,
+    lambda dz: (None, None),
+    left=[[1.1, 2.2, 3.4], [4.1, 5.2, 6.5]],
+)
 
 
 def _no_nan_gradient(dz: Any, *, x: Any, y: Any, x_shape: Any, y_shape: Any) -> Any:

@@ -59,7 +59,6 @@ def _of_half(name: str) -> Any:
 # ---- cards: roots, exponentials and logarithms
 
 
-
 def _sqrt_grad(xp: Any, y: Any, dy: Any) -> Any:
     # A gradient of zero stays zero where the root is zero, so that masks keep infinities out.
     return xp.where(dy == 0, dy, xp.divide(dy * y.dtype.type(0.5), xp.conj(y)))
@@ -184,8 +183,8 @@ Sigmoid = unary(
 
 # ---- cards: rounding
 
-Round = unary("Round", _round, _F + dtypes.SIGNED + _C, lambda dy: None, values=(-1.5, -0.4, 0.5, 1.5, 2.6))
-Rint = unary("Rint", lambda xp, x: xp.rint(x), _F, lambda dy: None, values=(-1.5, -0.4, 0.5, 1.5, 2.6))
+Round = unary("Round", _round, _F + dtypes.SIGNED + _C, lambda dy: None, values=(-1.6, -0.4, 0.3, 1.7, 2.6))
+Rint = unary("Rint", lambda xp, x: xp.rint(x), _F, lambda dy: None, values=(-1.6, -0.4, 0.3, 1.7, 2.6))
 Ceil = unary("Ceil", lambda xp, x: xp.ceil(x), _F, lambda dy: None, values=(-1.5, -0.4, 0.5, 2.6))
 Floor = unary("Floor", lambda xp, x: xp.floor(x), _F, lambda dy: None, values=(-1.5, -0.4, 0.5, 2.6))
 NextAfter = binary(
