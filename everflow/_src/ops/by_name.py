@@ -14,6 +14,8 @@ class CardsByName:
     """All operation cards as attributes; every card is declared once `ops/core.py` is loaded."""
 
     def __getattr__(self, name: str) -> Card:
+        if name.startswith("_"):
+            raise AttributeError(name)  # inspection asks every object for `__wrapped__`
         try:
             card = CARDS[name]
         except KeyError:
