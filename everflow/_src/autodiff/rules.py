@@ -92,7 +92,7 @@ class ShapeOf:
 class Plan:
     """What the gradient rule of a card asks for."""
 
-    __slots__ = ("inputs", "outputs", "attrs", "shapes", "wants_op", "function", "flat", "lists")
+    __slots__ = ("inputs", "outputs", "attrs", "shapes", "wants_op", "function", "flat", "lists", "accepts_none")
 
     def __init__(self, card: Card) -> None:
         function = card.gradient
@@ -103,6 +103,7 @@ class Plan:
         self.shapes: list[tuple[str, int]] = []
         self.wants_op = False
         self.flat = getattr(function, "flat", False)
+        self.accepts_none = getattr(function, "accepts_none", False)
         self.lists = card.has_list_inputs or card.has_list_outputs
         input_index = {a.name: i for i, a in enumerate(card.inputs)}
         output_index = {a.name: i for i, a in enumerate(card.outputs)}
@@ -180,7 +181,7 @@ def backward_function(card: Card, attrs: dict[str, Any], inputs: Sequence[Any], 
     if plan.wants_op:
         keywords["op"] = op if op is not None else _EagerOperation(card, attrs, inputs, outputs)
     function = plan.function
-    if not plan.lists:
+    if not plan.lists and not plan.accepts_none:
         return lambda dys: _as_list(function(*dys, **keywords))  # type: ignore[misc]
     flatten = card.has_list_inputs
     group_dys = card.has_list_outputs
