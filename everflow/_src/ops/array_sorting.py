@@ -115,6 +115,36 @@ TopKV2 = op(
     sample=lambda: ([np.array([[1.0, 4.0, 2.0], [5.0, 3.0, 6.0]], np.float32), np.array(2, np.int32)], {}),
 )
 
+
+def _nth_element(xp: Any, x: Any, n: Any, *, reverse: bool) -> Any:
+    if x.ndim < 1:
+        raise invalid(f"Input must be >= 1-D, got shape {list(x.shape)}")
+    n = int(n)
+    if not 0 <= n < x.shape[-1]:
+        raise invalid(f"Input must have last dimension > n = {n}, received {x.shape[-1]}")
+    return xp.sort(x, axis=-1)[..., x.shape[-1] - 1 - n if reverse else n]
+
+
+def _nth_element_shape(op: Any) -> TensorShape:
+    dims = op._inputs[0]._shape._dims
+    return UNKNOWN_SHAPE if dims is None else TensorShape(dims[:-1])
+
+
+def _nth_element_gradient(dy: Any, *, input: Any, values: Any) -> tuple[Any, None]:
+    last = np.int32(-1)
+    chosen = cards.Cast(cards.Equal(cards.ExpandDims(values, last), input), DstT=dy.dtype.base_dtype)
+    count = cards.Sum(chosen, last, keep_dims=True)
+    return chosen * (cards.ExpandDims(dy, last) / count), None
+
+
+NthElement = op(
+    "NthElement", "input: T, n: int32 -> values: T", T=dtypes.REAL, reverse=False, kernel=_nth_element,
+    shape=_nth_element_shape, static=("n",), gradient=_nth_element_gradient,
+    doc="The n-th smallest (or largest) element of each row.",
+    sample=lambda: ([np.array([[1.0, 4.0, 2.0], [5.0, 3.0, 6.0]], np.float32), np.array(1, np.int32)], {}),
+)
+
+
 TopK = op(
     "TopK", "input: T -> values: T, indices: int32", T=dtypes.REAL, k=INT, sorted=True,
     kernel=lambda xp, x, *, k: _top_k_of(x, k, dtypes.int32),

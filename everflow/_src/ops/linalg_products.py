@@ -13,7 +13,7 @@ from everflow._src.framework.context import STATE
 from everflow._src.framework.conversion import convert
 from everflow._src.framework.dtypes import as_dtype
 from everflow._src.framework.export import export
-from everflow._src.framework.registry import op
+from everflow._src.framework.registry import Attr, op
 from everflow._src.framework.tensor import EagerTensor, Tensor
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.ops.broadcasting import sum_to_shape
@@ -187,6 +187,35 @@ MatMul = op(
     gradient=_matmul_gradient,
     sample=lambda: (list(_matrices()), {}),
     doc="Product of two matrices.",
+)
+
+def _sparse_matmul_gradient(dy: Any, *, a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
+    da, db = _matmul_gradient(
+        dy,
+        a=cards.Cast(a, DstT=dtypes.float32),
+        b=cards.Cast(b, DstT=dtypes.float32),
+        transpose_a=transpose_a,
+        transpose_b=transpose_b,
+    )
+    return cards.Cast(da, DstT=a.dtype.base_dtype), cards.Cast(db, DstT=b.dtype.base_dtype)
+
+
+SparseMatMul = op(
+    "SparseMatMul",
+    "a: Ta, b: Tb -> product: float",
+    Ta=Attr("type", dtypes.float32, (dtypes.float32, dtypes.bfloat16)),
+    Tb=Attr("type", dtypes.float32, (dtypes.float32, dtypes.bfloat16)),
+    a_is_sparse=False,
+    b_is_sparse=False,
+    transpose_a=False,
+    transpose_b=False,
+    kernel=lambda xp, a, b, *, transpose_a, transpose_b: _matmul_kernel(
+        xp, a.astype(np.float32), b.astype(np.float32), transpose_a=transpose_a, transpose_b=transpose_b
+    ),
+    shape=_matmul_shape,
+    gradient=_sparse_matmul_gradient,
+    sample=lambda: (list(_matrices()), {}),
+    doc="Product of two matrices that hold many zeros.",
 )
 
 BatchMatMul = op(

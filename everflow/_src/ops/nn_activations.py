@@ -50,7 +50,7 @@ ReluGrad = _activation_gradient(
     lambda ddx, *, features: (ReluGrad(ddx, features), None), dtypes.REAL,
 )
 Relu6 = _activation(
-    "Relu6", lambda xp, x: xp.clip(x, _zero(xp, x), xp.asarray(6, x.dtype)),
+    "Relu6", lambda xp, x: xp.minimum(xp.maximum(x, _zero(xp, x)), xp.asarray(6, x.dtype)),
     lambda dy, *, activations: Relu6Grad(dy, activations), "min(max(features, 0), 6).", dtypes.REAL,
 )
 Relu6Grad = _activation_gradient(
@@ -239,6 +239,18 @@ def softplus(features: Any, name: str | None = None) -> Any:
     0.6931472
     """
     return Softplus(features, name=name)  # type: ignore[operator]
+
+
+@export("math.log_sigmoid", v1=["math.log_sigmoid", "log_sigmoid"])
+def log_sigmoid(x: Any, name: str | None = None) -> Any:
+    """log(1 / (1 + exp(-x))), element-wise, without overflow.
+
+    >>> import everflow as tf
+    >>> tf.math.log_sigmoid(-1000.).numpy()
+    -1000.0
+    """
+    with name_scope(name, "LogSigmoid"):
+        return -Softplus(-convert(x, name="x"))  # type: ignore[operator]
 
 
 @export("nn.softsign", "math.softsign", v1=["nn.softsign", "math.softsign"])
