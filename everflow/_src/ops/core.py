@@ -26,6 +26,7 @@ from everflow._src.ops import (  # noqa: F401
     math_special,
     norms,
     operators,
+    queues,
     reductions,
     segments,
     state,

@@ -50,6 +50,9 @@ class Resource:
         self.name = name
         self.container = container
 
+    def cancel(self) -> None:
+        """Ends all waiting: the session that owns the resource is closed."""
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
 
@@ -155,11 +158,8 @@ class Store:
     def clear(self, container: str | None = None) -> None:
         """Forgets all resources, or those of one container."""
         with self._lock:
-            if container is None:
-                self._resources.clear()
-            else:
-                for key in [k for k in self._resources if k[1] == container]:
-                    del self._resources[key]
+            for key in [k for k in self._resources if container is None or k[1] == container]:
+                self._resources.pop(key).cancel()
 
 
 EAGER_STORE = Store()
