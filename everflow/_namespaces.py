@@ -123,6 +123,8 @@ def namespace(root: str, path: str) -> types.ModuleType:
         module = types.ModuleType(fullname, _document(root, path))
         module.__path__ = []  # marks a package: `import everflow.keras.layers` goes through here
         module.__package__ = fullname
+        if not path:  # programs look for files beside `tf.__file__`
+            module.__file__ = os.path.join(os.path.dirname(__file__), "__init__.py")
         module.__spec__ = importlib.machinery.ModuleSpec(fullname, _LOADER, is_package=True)
         module.__loader__ = _LOADER
         module.__getattr__, module.__dir__ = attribute_functions(root, path)  # type: ignore[method-assign]

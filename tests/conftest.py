@@ -1,5 +1,6 @@
 """What holds for every test: warnings are errors, on everflow."""
 
+import importlib
 import os
 
 ON_TENSORFLOW = os.environ.get("EVERFLOW_CONFORMANCE") == "tensorflow"
@@ -8,3 +9,5 @@ ON_TENSORFLOW = os.environ.get("EVERFLOW_CONFORMANCE") == "tensorflow"
 def pytest_configure(config):
     if not ON_TENSORFLOW:  # TensorFlow's own warnings are not ours to fix
         config.addinivalue_line("filterwarnings", "error")
+        # A 2.x name in use: from here on, `import everflow.compat.v1` switches nothing in this process.
+        importlib.import_module("everflow").executing_eagerly()

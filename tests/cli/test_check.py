@@ -44,7 +44,7 @@ def test_what_is_missing_is_reported_once_with_its_first_line(problems):
 
 
 def test_imports_are_looked_at(problems):
-    found = problems("import tensorflow.contrib.slim as slim\nfrom tensorflow.python.framework.ops import uid")
+    found = problems("import tensorflow.contrib.slim\nfrom tensorflow.python.framework.ops import uid")
     assert [line for line, _ in found] == [1, 2]
     assert "tf.contrib was removed in 2.0" in found[0][1]
     assert "tensorflow.python.framework.ops.uid is internal" in found[1][1]
