@@ -169,7 +169,10 @@ def _dense_loss(labels: Any, logits: Any, axis: int, name: str | None, stop: boo
         rank = precise.shape.rank
         if rank is not None and axis not in (-1, rank - 1):
             order = [i for i in range(rank) if i != axis % rank] + [axis % rank]
-            permutation = np.array(order, np.int32)
+            permutation: Any = np.array(order, np.int32)
+        else:
+            permutation = _axis_last(precise, axis) if rank is None and axis != -1 else None
+        if permutation is not None:
             precise, labels = CARDS["Transpose"](precise, permutation), CARDS["Transpose"](labels, permutation)
         outer = precise.shape.as_list()[:-1] if rank is not None else None
         if rank == 2 and labels.shape.rank == 2:
@@ -184,6 +187,15 @@ def _dense_loss(labels: Any, logits: Any, axis: int, name: str | None, stop: boo
             if outer is not None:
                 loss.set_shape(outer)
         return CARDS["Cast"](loss, DstT=logits.dtype) if half else loss
+
+
+def _axis_last(x: Any, axis: int) -> Any:
+    """The permutation that puts `axis` last, for a tensor whose rank is known only when it runs."""
+    zero, one = np.int32(0), np.int32(1)
+    rank = CARDS["Rank"](x)
+    axis = CARDS["FloorMod"](np.int32(axis), rank)
+    before, after = CARDS["Range"](zero, axis, one), CARDS["Range"](axis + one, rank, one)
+    return CARDS["ConcatV2"]([before, after, CARDS["ExpandDims"](axis, zero)], zero)
 
 
 def _flatten_outer(x: Any) -> Any:
