@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from everflow._src.autodiff.backprop import AggregationMethod, Record, UnconnectedGradients, accumulate
+from everflow._src.autodiff.jacobian import jacobian
 from everflow._src.autodiff.rules import (
     backward_function,
-    constant_ones_like,
     constant_zeros,
     is_trainable_dtype,
 )
+from everflow._src.framework import dtypes
 from everflow._src.framework.context import current_graph
 from everflow._src.framework.conversion import convert
 from everflow._src.framework.export import export
@@ -20,6 +21,7 @@ from everflow._src.framework.indexed_slices import IndexedSlices
 from everflow._src.framework.operation import Operation
 from everflow._src.framework.registry import CARDS
 from everflow._src.framework.tensor import SymbolicTensor, Tensor, identity_of
+from everflow._src.ops.constants import constant_of
 
 
 def _as_sequence(value: Any) -> list[Any]:
@@ -113,8 +115,12 @@ def gradients(
     name: str = "gradients",
     stop_gradients: Any = None,
     unconnected_gradients: str = UnconnectedGradients.NONE,
+    aggregation_method: int | None = None,
 ) -> list[Any]:
     """The common part of both generations' `tf.gradients`."""
+    if aggregation_method not in (None, 0, 1, 2):
+        raise ValueError(f"Invalid `aggregation_method` specified {aggregation_method}. Accepted values are "
+                         "those of tf.AggregationMethod: 0, 1 and 2")
     graph = current_graph()
     if graph is None:
         raise RuntimeError(
@@ -165,8 +171,11 @@ def _start(tensor: Any, start: Any, index: int, graph: Any) -> Any:
             raise TypeError(f"Gradients of complex tensors ({tensor}) must set grad_ys (y.dtype = {tensor.dtype!r})")
         if not is_trainable_dtype(tensor.dtype):
             return None
-        with graph.name_scope(f"grad_ys_{index}"):
-            return constant_ones_like(tensor)
+        if tensor.shape.is_fully_defined():
+            shape = constant_of(tensor.shape.as_list(), dtypes.int32)
+        else:
+            shape = CARDS["Shape"](tensor)
+        return CARDS["Fill"](shape, constant_of(1, tensor.dtype.base_dtype), name=f"grad_ys_{index}")
     if isinstance(start, IndexedSlices):
         return start
     start = convert(start, name=f"grad_ys_{index}")
@@ -206,7 +215,8 @@ def gradients_v2(
       LookupError: an operation in between has no gradient.
       ValueError, TypeError: arguments do not fit each other.
     """
-    return gradients(ys, xs, grad_ys, name or "gradients", stop_gradients, unconnected_gradients)
+    return gradients(ys, xs, grad_ys, name or "gradients", stop_gradients, unconnected_gradients,
+                     aggregation_method)
 
 
 @export(v1=["gradients"])
@@ -216,4 +226,50 @@ def gradients_v1(
     stop_gradients: Any = None, unconnected_gradients: str = UnconnectedGradients.NONE,
 ) -> list[Any]:
     """Derivatives of the sum of `ys` by each of `xs`; the 1.x spelling of `tf.gradients`."""
-    return gradients(ys, xs, grad_ys, name or "gradients", stop_gradients, unconnected_gradients)
+    return gradients(ys, xs, grad_ys, name or "gradients", stop_gradients, unconnected_gradients,
+                     aggregation_method)
+
+
+@export("hessians", v1=[])
+def hessians_v2(
+    ys: Any, xs: Any, gate_gradients: bool = False, aggregation_method: int | None = None, name: str = "hessians",
+) -> list[Any]:
+    """Second derivatives of the sum of `ys` by each of `xs`, in a graph or inside of a `tf.function`.
+
+    Args:
+      ys: a tensor or a list of tensors.
+      xs: a tensor or a list of tensors.
+      gate_gradients: accepted.
+      aggregation_method: accepted, see `tf.AggregationMethod`.
+      name: name scope of the operations made.
+
+    Returns:
+      A tensor of shape `x.shape + x.shape` per x.
+
+    Raises:
+      RuntimeError: operations compute at once here.
+      LookupError: an operation in between has no gradient.
+    """
+    results = []
+    graph = current_graph()
+    for x in _as_sequence(xs):
+        (first,) = gradients(ys, x, name=name or "hessians", aggregation_method=aggregation_method)
+        if first is None:
+            raise ValueError(f"There is no hessian of {ys!r} with respect to {x!r}: they are not connected")
+        first = convert(first)
+
+        def row(start: Any, first: Any = first, x: Any = x) -> list[Any]:
+            return gradients(first, x, start, unconnected_gradients=UnconnectedGradients.ZERO)
+
+        with graph.name_scope(name or "hessians"):  # type: ignore[union-attr]
+            results += jacobian(row, first, [x if isinstance(x, Tensor) else x._dense_var_to_tensor()])
+    return results
+
+
+@export(v1=["hessians"])
+def hessians_v1(
+    ys: Any, xs: Any, name: str = "hessians", colocate_gradients_with_ops: bool = False,
+    gate_gradients: bool = False, aggregation_method: int | None = None,
+) -> list[Any]:
+    """Second derivatives; the 1.x spelling of `tf.hessians`."""
+    return hessians_v2(ys, xs, gate_gradients, aggregation_method, name)

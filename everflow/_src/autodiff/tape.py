@@ -171,6 +171,16 @@ class GradientTape:
         if any(getattr(t, "_id", None) in self._watched for t in inputs):
             self._append(name, inputs, outputs, backward)
 
+    def output_added(self, operation: Any, output: Any) -> None:
+        """An operation that was recorded learned to return one more output."""
+        first = identity_of(operation._outputs[0])
+        for record in reversed(self._records or ()):
+            if first in record.outputs:
+                record.outputs = [*record.outputs, identity_of(output)]
+                record.metas = [*record.metas, _meta_of(output)]
+                self._watched.add(identity_of(output))
+                break
+
     def is_watching(self, tensors: Sequence[Any]) -> bool:
         """True when the gradient by any of `tensors` may be asked for."""
         return any(getattr(t, "_id", None) in self._watched for t in tensors)
@@ -179,9 +189,7 @@ class GradientTape:
                 backward: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
         output_ids = [identity_of(t) for t in outputs]
         if len(outputs) > 1:
-            metas = [(t.shape, t.dtype, None if t.shape.is_fully_defined() else t)
-                     if is_trainable_dtype(t.dtype) and t.dtype.name not in ("resource", "variant") else None
-                     for t in outputs]
+            metas = [_meta_of(t) for t in outputs]
         else:
             metas = [None]
         for tensor, number in zip(outputs, output_ids):
@@ -371,6 +379,13 @@ def _handle_of(item: Any) -> Any:
     return getattr(item, "_recorded_handle", None) if not isinstance(item, Tensor) else None
 
 
+def _meta_of(output: Any) -> Any:
+    """What zeros in place of the gradient of `output` are made of; None when there can be none."""
+    if not is_trainable_dtype(output.dtype) or output.dtype.name in ("resource", "variant"):
+        return None
+    return output.shape, output.dtype, None if output.shape.is_fully_defined() else output
+
+
 def _value_of(item: Any) -> Any:
     return item if isinstance(item, Tensor) else item._dense_var_to_tensor()
 
@@ -413,6 +428,9 @@ class VariableWatcher:
 
     def record_function(self, name: str, inputs: Sequence[Any], outputs: Sequence[Any],
                         backward: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
+        """Nothing to note."""
+
+    def output_added(self, operation: Any, output: Any) -> None:
         """Nothing to note."""
 
     def is_watching(self, tensors: Sequence[Any]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from everflow._src.framework import node_defs
+from everflow._src.framework.context import LOCAL
 from everflow._src.framework.dtypes import DType
 from everflow._src.framework.export import export
 from everflow._src.framework.registry import Card
@@ -155,6 +156,8 @@ class Operation:
         tensor._shape = shape
         self._outputs.append(tensor)
         self.graph.touch()
+        for recorder in LOCAL.recorders:
+            recorder.output_added(self, tensor)
         return tensor
 
     def add_input(self, tensor: SymbolicTensor) -> None:

@@ -142,6 +142,9 @@ def _resource_gather_gradient(dy: Any, *, resource: Any, indices: Any) -> tuple[
     tail = shape[1:]
     count = CARDS["ExpandDims"](CARDS["Size"](indices, out_type=dtypes.int64), 0)
     values = CARDS["Reshape"](dy, CARDS["ConcatV2"]([count, tail], 0))
+    static = getattr(resource, "_handle_shape", shapes.UNKNOWN_SHAPE)
+    if static.rank is not None:
+        values.set_shape(TensorShape([indices.shape.num_elements()]).concatenate(static[1:]))
     flat = CARDS["Reshape"](indices, np.array([-1], np.int32))
     return IndexedSlices(values, flat, shape), None
 
@@ -309,6 +312,24 @@ def _assign_shape(op: Any) -> TensorShape:
 Assign = op(
     "Assign", "ref: T&, value: T -> output_ref: T&", T=dtypes.ALL, validate_shape=True, use_locking=True,
     kernel=_ref_assign, shape=_assign_shape, stateful=True, no_gradient=True, doc="Gives a 1.x variable a value.",
+)
+
+
+def _ref_strided_assign(xp: Any, ref: VariableResource, begin: Any, end: Any, strides: Any, value: Any, *,
+                        begin_mask: int, end_mask: int, ellipsis_mask: int, new_axis_mask: int, shrink_axis_mask: int,
+                        frame: Any) -> VariableResource:
+    _strided_assign(xp, ref, begin, end, strides, value, begin_mask=begin_mask, end_mask=end_mask,
+                    ellipsis_mask=ellipsis_mask, new_axis_mask=new_axis_mask, shrink_axis_mask=shrink_axis_mask,
+                    frame=frame)
+    return ref
+
+
+StridedSliceAssign = op(
+    "StridedSliceAssign",
+    "ref: T&, begin: Index, end: Index, strides: Index, value: T -> output_ref: T&", T=dtypes.ALL, Index=_INDEX,
+    begin_mask=0, end_mask=0, ellipsis_mask=0, new_axis_mask=0, shrink_axis_mask=0,
+    static=("begin", "end", "strides"), kernel=_ref_strided_assign, shape=shapes.unchanged, stateful=True,
+    no_gradient=True, doc="Assigns to a slice of a 1.x variable.",
 )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from everflow._src.framework.graph import Graph
+from everflow._src.framework.indexed_slices import IndexedSlices, IndexedSlicesValue
 from everflow._src.framework.operation import Operation
 from everflow._src.framework.tensor import SymbolicTensor
 
@@ -17,6 +18,13 @@ def register_fetch_conversion(cls: type, parts: Callable[[Any], Sequence[Any]],
                               rebuild: Callable[[Sequence[Any]], Any]) -> None:
     """Lets objects of `cls` be fetched: `parts(object)` are run, `rebuild(values)` is returned."""
     _fetch_conversions.insert(0, (cls, parts, rebuild))
+
+
+register_fetch_conversion(
+    IndexedSlices,
+    lambda slices: slices._parts,
+    lambda values: IndexedSlicesValue(*values, *[None] * (3 - len(values))),
+)
 
 
 class FetchPlan:
