@@ -13,6 +13,7 @@ from everflow._src.framework.registry import CARDS
 from everflow._src.framework.tensor import Tensor
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.ops import state
+from everflow._src.ops.array_slicing import index_vectors
 from everflow._src.ops.control_flow import cond
 from everflow._src.variables.creation import VariableAggregation, VariableSynchronization, install_kind
 from everflow._src.variables.trackable import Trackable
@@ -173,6 +174,10 @@ class RefVariable(Variable, Trackable):
                    ) -> Any:
         """Subtracts from the value; see `tf.Variable.assign_sub`."""
         return self._updated(state.AssignSub(self._variable, delta, use_locking=use_locking, name=name), read_value)
+
+    def _slice_assign(self, index: Any, value: Any, name: str | None) -> Any:
+        vectors, masks = index_vectors(index)
+        return state.StridedSliceAssign(self._variable, *vectors, value, name=name, **masks)
 
     def _scatter(self, kind: str, sparse_delta: Any, name: str | None) -> Any:
         if not isinstance(sparse_delta, IndexedSlices):
