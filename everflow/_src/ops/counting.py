@@ -15,7 +15,7 @@ from everflow._src.framework.registry import Attr, op
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.ops.by_name import cards
 from everflow._src.ops.naming import name_scope
-from everflow._src.ops.reductions import reduce_max
+from everflow._src.ops.reductions import count_nonzero, reduce_max
 from everflow._src.runtime.failures import invalid
 
 _WIDE = (dtypes.int32, dtypes.int64)
@@ -409,3 +409,19 @@ def confusion_matrix_v1(
 ) -> Any:
     """How often each class was predicted for each true class."""
     return confusion_matrix(labels, predictions, num_classes, weights, dtype, name)
+
+
+@export("math.zero_fraction", "nn.zero_fraction")
+def zero_fraction(value: Any, name: str | None = None) -> Any:
+    """The share of elements that are zero, a float32.
+
+    >>> import everflow as tf
+    >>> tf.math.zero_fraction([0, 1, 0, 2])
+    <tf.Tensor: shape=(), dtype=float32, numpy=0.5>
+    """
+    with name_scope(name, "zero_fraction"):
+        value = convert(value, name="value")
+        size = cards.Size(value, out_type=dtypes.int64)
+        zeros = size - count_nonzero(value, dtype=dtypes.int64)
+        share = cards.Cast(zeros, DstT=dtypes.float32) / cards.Cast(size, DstT=dtypes.float32)
+        return cards.Identity(share, name="fraction")

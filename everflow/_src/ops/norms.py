@@ -152,3 +152,39 @@ def normalize(tensor: Any, ord: Any = "euclidean", axis: Any = None, name: str |
         if norms.dtype.base_dtype != tensor.dtype.base_dtype:
             norms = cards.Cast(norms, DstT=tensor.dtype.base_dtype)
         return tensor / norms, norms
+
+
+@export("linalg.l2_normalize", "math.l2_normalize", "nn.l2_normalize")
+def l2_normalize(
+    x: Any, axis: Any = None, epsilon: float = 1e-12, name: str | None = None, dim: Any = None
+) -> Any:
+    """`x` divided by its Euclidean norm along axes.
+
+    Args:
+      x: floating point or complex numbers.
+      axis: an axis or a list of axes; all when None.
+      epsilon: the least square of a norm that is divided by.
+      name: name of the operations.
+      dim: an older name of `axis`.
+
+    Raises:
+      ValueError: both `axis` and `dim` are given.
+
+    >>> import everflow as tf
+    >>> tf.math.l2_normalize([3., 4.])
+    <tf.Tensor: shape=(2,), dtype=float32, numpy=array([0.6       , 0.79999995], dtype=float32)>
+    """
+    if dim is not None:
+        if axis is not None:
+            raise ValueError("Cannot specify both 'dim' and 'axis'.")
+        axis = dim
+    with name_scope(name, "l2_normalize") as scope:
+        x = convert(x, name="x")
+        if x.dtype.is_complex:
+            real, imaginary = cards.Real(x, Tout=x.dtype.real_dtype), cards.Imag(x, Tout=x.dtype.real_dtype)
+            squares = reduce_sum(cards.Square(real) + cards.Square(imaginary), axis, keepdims=True)
+            inverse = cards.Rsqrt(cards.Maximum(squares, np.array(epsilon, squares.dtype.numpy_dtype)))
+            return cards.Complex(real * inverse, imaginary * inverse, Tout=x.dtype, name=scope or None)
+        squares = reduce_sum(cards.Square(x), axis, keepdims=True)
+        inverse = cards.Rsqrt(cards.Maximum(squares, epsilon))
+        return cards.Mul(x, inverse, name=scope or None)
