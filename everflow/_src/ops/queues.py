@@ -188,7 +188,7 @@ QueueCloseV2 = _on_queue(
 QueueSizeV2 = _on_queue(
     "QueueSizeV2",
     "handle: resource -> size: int32",
-    lambda xp, handle: np.array(handle.size(), np.int32),
+    lambda xp, handle: np.array(handle.length(), np.int32),
     "How many elements the queue holds.",
     shape=_scalar,
 )

@@ -147,7 +147,7 @@ class QueueResource(Resource):
 
     # ---- the rest
 
-    def size(self) -> int:  # type: ignore[override]
+    def length(self) -> int:  # type: ignore[override]
         """How many elements it holds."""
         with self._condition:
             return len(self._elements)
