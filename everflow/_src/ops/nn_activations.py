@@ -41,12 +41,28 @@ def _zero(xp: Any, x: Any) -> Any:
     return xp.zeros((), x.dtype)
 
 
+_INTEGERS_OF_SIZE = {np.dtype(np.float32): np.int32, np.dtype(np.float64): np.int64}
+
+
+def _passed_where(xp: Any, condition: Any, dy: Any) -> Any:
+    """`dy` where the condition holds, zero elsewhere."""
+    if xp is np and condition.size >= 256 and dy.shape == condition.shape:
+        integer = _INTEGERS_OF_SIZE.get(dy.dtype)
+        if integer is not None:
+            # np.where branches at each element; masking the bits takes a tenth of its time.
+            mask = condition.astype(integer)
+            np.negative(mask, mask)
+            np.bitwise_and(mask, dy.view(integer), mask)
+            return mask.view(dy.dtype)
+    return xp.where(condition, dy, _zero(xp, dy))
+
+
 Relu = _activation(
     "Relu", lambda xp, x: xp.maximum(x, _zero(xp, x)), lambda dy, *, activations: ReluGrad(dy, activations),
     "max(features, 0).", dtypes.REAL,
 )
 ReluGrad = _activation_gradient(
-    "ReluGrad", "features", lambda xp, dy, x: xp.where(x > 0, dy, _zero(xp, dy)),
+    "ReluGrad", "features", lambda xp, dy, x: _passed_where(xp, x > 0, dy),
     lambda ddx, *, features: (ReluGrad(ddx, features), None), dtypes.REAL,
 )
 Relu6 = _activation(
@@ -54,7 +70,7 @@ Relu6 = _activation(
     lambda dy, *, activations: Relu6Grad(dy, activations), "min(max(features, 0), 6).", dtypes.REAL,
 )
 Relu6Grad = _activation_gradient(
-    "Relu6Grad", "features", lambda xp, dy, x: xp.where((x > 0) & (x < 6), dy, _zero(xp, dy)),
+    "Relu6Grad", "features", lambda xp, dy, x: _passed_where(xp, (x > 0) & (x < 6), dy),
     lambda ddx, *, features: (Relu6Grad(ddx, features), None), dtypes.REAL,
 )
 LeakyRelu = _activation(
