@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from everflow._src.framework.registry import CARDS
-from everflow._src.ops import core  # noqa: F401 - declares the cards
+from everflow._src.ops import nn_activations  # noqa: F401 - declares the cards
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
