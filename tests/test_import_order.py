@@ -15,7 +15,7 @@ FLOORS = (
 )  # fmt: skip
 
 # Heavy libraries are imported where they are first used, so that importing everflow stays quick.
-HEAVY = {"jax", "jaxlib", "google", "tensorboard", "h5py", "PIL", "scipy", "sklearn", "pandas"}
+HEAVY = {"jax", "jaxlib", "google", "tensorboard", "h5py", "PIL", "scipy", "opt_einsum", "sklearn", "pandas"}
 MAY_BE_IMPORTED_LATE = HEAVY | {"absl"} | sys.stdlib_module_names
 
 # The floors that serve the namespaces may use them; they load nothing by themselves.
