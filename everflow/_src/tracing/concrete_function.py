@@ -16,10 +16,12 @@ from everflow._src.autodiff.functional import (
 from everflow._src.framework import nest
 from everflow._src.framework.context import LOCAL, STATE, current_graph
 from everflow._src.framework.conversion import convert
+from everflow._src.framework.errors import InvalidArgumentError
 from everflow._src.framework.export import export
 from everflow._src.framework.func_graph import FuncGraph, GraphFunction
 from everflow._src.framework.tensor import Tensor, as_eager
 from everflow._src.framework.tensor_spec import TensorSpec
+from everflow._src.framework.type_spec import TypeSpec
 from everflow._src.runtime.frames import HOST_FRAME, program_of
 
 
@@ -186,8 +188,9 @@ class ConcreteFunction:
         names = self.__dict__.get("argument_names") or []
         values: dict[int | str, Any] = dict(enumerate(args))
         for key, value in kwargs.items():
-            if key in names:
-                values[names.index(key)] = value
+            declared = [getattr(spec, "name", None) for spec in positional]
+            if key in names or key in declared:
+                values[(names if key in names else declared).index(key)] = value
             elif key in keyword:
                 values[key] = value
             else:
@@ -204,7 +207,11 @@ class ConcreteFunction:
     def _bind_one(self, spec: Any, values: dict[Any, Any], key: Any, label: str, tensors: list[Any]) -> None:
         specs = nest.flatten(spec, expand_composites=True)
         if not any(isinstance(s, TensorSpec) for s in specs):
-            return  # a Python value that the trace was made for
+            # A Python value that the trace was made for.
+            if key in values and not (values[key] is spec or values[key] == spec):
+                raise TypeError(f"Binding inputs to tf.function failed: {self.function.name} was traced for {label} = "
+                                f"{spec!r}, received {values[key]!r}")
+            return
         if key not in values:
             raise TypeError(f"{self.function.name} missing required argument: {label}")
         given = nest.flatten(values[key], expand_composites=True)
@@ -214,7 +221,12 @@ class ConcreteFunction:
             if not isinstance(wanted, TensorSpec):
                 continue
             tensor = convert(part, wanted.dtype) if not isinstance(part, Tensor) else part
-            if tensor.dtype.base_dtype != wanted.dtype or not wanted.shape.is_compatible_with(tensor.shape):
+            if tensor.dtype.base_dtype != wanted.dtype:
+                raise InvalidArgumentError(
+                    None, None, f"cannot compute {self.function.name}: argument {label} was expected to be a "
+                    f"{wanted.dtype.name} tensor but is a {tensor.dtype.name} tensor"
+                )
+            if not wanted.shape.is_compatible_with(tensor.shape):
                 raise TypeError(f"Binding inputs to tf.function failed: argument {label} must be {wanted}, received "
                                 f"{tensor.dtype.name} of shape {tensor.shape}")
             tensors.append(tensor)
@@ -253,25 +265,38 @@ class ConcreteFunction:
 
     def pretty_printed_signature(self, verbose: bool = True) -> str:
         """The signature, for people to read."""
+        lines = ["Input Parameters:"]
+        for name, kind, spec in self._parameters():
+            lines.append(f"  {name} ({kind}): {_type_text(spec)}")
+        lines += ["Output Type:", f"  {_type_text(self.structured_outputs)}", "Captures:"]
+        captures = [f"  {id(t)}: {_type_text(TensorSpec(t.shape, t.dtype))}" for t in self._captured]
+        return "\n".join([*lines, *(captures or ["  None"])])
+
+    def _parameters(self) -> list[tuple[str, str, Any]]:
         names = self.__dict__.get("argument_names") or []
         positional, keyword = self._signature or ((), {})
-        parts = [f"{names[i] if i < len(names) else i}: {_spec_text(s)}" for i, s in enumerate(positional)]
-        parts += [f"{k}: {_spec_text(s)}" for k, s in keyword.items()]
-        returned = nest.map_structure(_spec_text, self.structured_outputs, expand_composites=True)
-        text = f"{self.__dict__.get('python_name', self.function.name)}({', '.join(parts)}) -> {returned}"
-        return text
+        return [
+            *((names[i] if i < len(names) else str(i), "POSITIONAL_OR_KEYWORD", s) for i, s in enumerate(positional)),
+            *((k, "KEYWORD_ONLY", s) for k, s in keyword.items()),
+        ]
 
     def __repr__(self) -> str:
-        return f"<ConcreteFunction {self.pretty_printed_signature()} at {id(self):#x}>"
+        parameters = ", ".join(f"{name}: {_type_text(spec)}" for name, _, spec in self._parameters())
+        return f"<ConcreteFunction ({parameters}) -> {_type_text(self.structured_outputs)} at {id(self):#x}>"
 
     def __str__(self) -> str:
         return f"ConcreteFunction {self.pretty_printed_signature()}"
 
 
-def _spec_text(spec: Any) -> str:
-    if isinstance(spec, TensorSpec):
-        return repr(spec)
-    return repr(spec)
+def _type_text(value: Any) -> str:
+    """A structure of specs and Python values, written as TensorFlow writes it."""
+    if isinstance(value, TypeSpec) or value is None:
+        return repr(value)
+    if isinstance(value, dict):
+        return f"Dict[{', '.join(f'[{k!r}, {_type_text(v)}]' for k, v in value.items())}]"
+    if isinstance(value, (list, tuple)):
+        return f"{'List' if isinstance(value, list) else 'Tuple'}[{', '.join(_type_text(v) for v in value)}]"
+    return f"Literal[{value!r}]"
 
 
 export("types.experimental.ConcreteFunction", v1=["types.experimental.ConcreteFunction"])(ConcreteFunction)
