@@ -43,13 +43,22 @@ def _fill(xp: Any, dims: Any, value: Any) -> Any:
 
 Fill = op(
     "Fill", "dims: index_type, value: T -> output: T", T=dtypes.ALL, index_type=index_attr(), kernel=_fill,
-    shape=shapes.from_value(0), static=("dims",),
+    shape=lambda op: _fill_shape(op), static=("dims",),
     value_as_shape=lambda op: _filled_value(op),
     gradient=lambda dy: (None, cards.Sum(dy, cards.Range(0, cards.Rank(dy), 1)) if dy.shape.rank is None
                          else cards.Sum(dy, np.arange(dy.shape.rank, dtype=_INT32))),
     doc="A tensor of one value.",
     sample=lambda: ([np.array([2, 3], np.int32), np.array(1.5, np.float32)], {}),
 )
+
+
+def _fill_shape(op: Any) -> TensorShape:
+    shapes.with_rank(op._inputs[0]._shape, 1)
+    shapes.with_rank(op._inputs[1]._shape, 0)
+    dims = constant_value(op._inputs[0])
+    if dims is not None and dims.size and dims.min() < 0:
+        raise ValueError(f"Fill dimensions must be >= 0, got {dims.tolist()}")
+    return constant_value_as_shape(op._inputs[0])
 
 
 def _filled_value(op: Any) -> TensorShape | None:
@@ -124,7 +133,9 @@ def _filled(shape: Any, number: int, dtype: Any, name: str | None, default_name:
                     return constant_array(np.full(sizes, value, value.dtype), dtype, scope or None)
                 shape = constant_array(np.array(sizes, _INT32), dtypes.int32, "shape_as_tensor")
             else:
-                shape = convert(shape, hint=dtypes.int32, name="packed")
+                in_graph = STATE.busy and current_graph() is not None
+                shape = convert(shape, hint=dtypes.int32, name="packed") if in_graph or not isinstance(
+                    shape, (list, tuple)) else convert(shape, dtypes.int32)
         if shape.shape.rank == 0:
             shape = cards.Reshape(shape, [-1])
         if shape.dtype.base_dtype not in (dtypes.int32, dtypes.int64):
@@ -170,7 +181,7 @@ ZerosLike = op(
 )
 
 OnesLike = op(
-    "OnesLike", "x: T -> y: T", T=dtypes.ALL, kernel=lambda xp, x: xp.ones(x.shape, x.dtype),
+    "OnesLike", "x: T -> y: T", T=dtypes.NUMERIC + (dtypes.bool,), kernel=lambda xp, x: xp.ones(x.shape, x.dtype),
     shape=shapes.unchanged, no_gradient="its value is constant",
     doc="Ones of the shape and dtype of a tensor.",
     sample=lambda: ([np.arange(3, dtype=np.float32)], {}),
@@ -198,6 +209,8 @@ def _like(input: Any, number: int, dtype: Any, name: str | None, optimize: bool)
         wanted_dtype = base if dtype is None else as_dtype(dtype).base_dtype
         fill_with = ones if number else zeros
         static = input.shape
+        if number and wanted_dtype == dtypes.string:
+            return OnesLike(input, name=scope or None)  # which says that there is no such thing
         if optimize and base != dtypes.variant and static.is_fully_defined() and wanted_dtype != dtypes.variant:
             return fill_with(static, wanted_dtype, scope or None)
         if wanted_dtype != base and base != dtypes.variant:
@@ -336,14 +349,8 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
         for value, label in ((start, "start"), (limit, "limit"), (delta, "delta")):
             if isinstance(value, Tensor) or hasattr(value, "_dense_var_to_tensor"):
                 values.append(convert(value))
-            elif wanted is not None and not isinstance(value, (bool, str, bytes)):
-                # A float that stands for an integer, as range(2., dtype=tf.int32) has it, is converted after.
-                try:
-                    values.append(convert(value, wanted, name=label))
-                except (TypeError, ValueError):
-                    values.append(convert(value, name=label))
             else:
-                values.append(convert(value, name=label))
+                values.append(convert(value, wanted, name=label))
         if wanted is None:
             given = [v.dtype.base_dtype for v in values]
             if any(g not in _RANGE_ORDER for g in given):
@@ -412,12 +419,12 @@ def _one_hot_shape(op: Any) -> TensorShape:
     dims, depth, axis = op._inputs[0]._shape._dims, constant_value(op._inputs[1]), op._attrs["axis"]
     for tensor in op._inputs[1:]:
         shapes.with_rank(tensor._shape, 0)
-    if dims is None:
-        return UNKNOWN_SHAPE
     if depth is not None and int(depth) < 0:
         raise ValueError(f"depth must be non-negative, got: {int(depth)}")
-    if axis < -1 or axis > len(dims):
-        raise ValueError(f"axis must be >= -1 and at most {len(dims)}, received {axis}")
+    if axis < -1:
+        raise ValueError(f"axis must be >= -1, received {axis}")
+    if dims is None or axis > len(dims):
+        return UNKNOWN_SHAPE
     position = len(dims) if axis == -1 else axis
     size = dimension_value(op._inputs[1])
     return TensorShape(dims[:position] + (size,) + dims[position:])

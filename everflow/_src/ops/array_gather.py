@@ -9,7 +9,7 @@ import numpy as np
 from everflow._src.framework import dtypes
 from everflow._src.framework import shape_rules as shapes
 from everflow._src.framework.constant_value import constant_value, constant_value_as_shape
-from everflow._src.framework.context import STATE
+from everflow._src.framework.context import STATE, current_graph
 from everflow._src.framework.conversion import convert
 from everflow._src.framework.export import export
 from everflow._src.framework.indexed_slices import IndexedSlices
@@ -111,9 +111,6 @@ def _gather_shape(op: Any) -> TensorShape:
     if position < batch:
         raise ValueError(f"batch_dims ({batch}) must be less than or equal to axis ({position})")
     head = [a if a is not None else b for a, b in zip(params._dims[:batch], indices._dims[:batch])]
-    for a, b in zip(params._dims[:batch], indices._dims[:batch]):
-        if a is not None and b is not None and a != b:
-            raise ValueError(f"Dimensions must be equal, but are {a} and {b}")
     return TensorShape((*head, *params._dims[batch:position], *indices._dims[batch:], *params._dims[position + 1:]))
 
 
@@ -424,7 +421,7 @@ def gather_nd_v1(params: Any, indices: Any, name: str | None = None, batch_dims:
 def _check_scatter(indices: Any, updates: Any, shape: Any) -> None:
     _check_depth(indices, len(shape))
     wanted = indices.shape[:-1] + tuple(shape[indices.shape[-1]:])
-    if updates.shape != wanted and updates.ndim:
+    if updates.shape != wanted:
         raise invalid(f"Dimensions [0,{indices.ndim - 1}) of indices[shape={list(indices.shape)}] and the rest of the "
                       f"output shape {list(shape)} ask for updates of shape {list(wanted)}, but got updates of shape "
                       f"{list(updates.shape)}")
@@ -432,7 +429,8 @@ def _check_scatter(indices: Any, updates: Any, shape: Any) -> None:
 
 _COMBINE = {
     "update": (None, lambda ref, updates: ref.set(updates)),
-    "add": (np.add, lambda ref, updates: ref.add(updates, mode="drop")),
+    # Of booleans the sum is whether any holds, which XLA calls their maximum.
+    "add": (np.add, lambda ref, updates: (ref.max if updates.dtype == bool else ref.add)(updates, mode="drop")),
     "sub": (np.subtract, lambda ref, updates: ref.add(-updates, mode="drop")),
     "min": (np.minimum, lambda ref, updates: ref.min(updates, mode="drop")),
     "max": (np.maximum, lambda ref, updates: ref.max(updates, mode="drop")),
@@ -468,6 +466,31 @@ def _scatter_whole(xp: Any, tensor: Any, updates: Any, rows: int, how: str) -> A
     return (xp.minimum if how == "min" else xp.maximum)(tensor, (xp.min if how == "min" else xp.max)(updates, 0))
 
 
+def _scatter_shape(op: Any) -> TensorShape:
+    shape = constant_value_as_shape(op._inputs[2])
+    _check_scatter_shapes(shape, op._inputs[0]._shape, op._inputs[1]._shape)
+    return shape
+
+
+def _tensor_scatter_shape(op: Any) -> TensorShape:
+    tensor, indices, updates = (t._shape for t in op._inputs)
+    _check_scatter_shapes(tensor, indices, updates)
+    return tensor
+
+
+def _check_scatter_shapes(shape: TensorShape, indices: TensorShape, updates: TensorShape) -> None:
+    if shape._dims is None or updates._dims is None or not indices._dims or indices._dims[-1] is None:
+        return
+    depth = indices._dims[-1]
+    if depth > len(shape._dims):
+        raise ValueError(f"index innermost dimension length must be <= params rank; saw: {depth} vs. "
+                         f"{len(shape._dims)}")
+    wanted = TensorShape(indices._dims[:-1] + shape._dims[depth:])
+    if not wanted.is_compatible_with(updates):
+        raise ValueError(f"Dimensions of indices {indices} and of the output {shape} ask for updates of shape {wanted}, "
+                         f"but updates have shape {updates}")
+
+
 def _scatter_nd(xp: Any, indices: Any, updates: Any, shape: Any) -> Any:
     sizes = tuple(shape.tolist())
     if min(sizes, default=0) < 0:
@@ -481,7 +504,7 @@ def _scatter_nd(xp: Any, indices: Any, updates: Any, shape: Any) -> Any:
 
 ScatterNd = op(
     "ScatterNd", "indices: Tindices, updates: T, shape: Tindices -> output: T", T=dtypes.ALL,
-    Tindices=_SMALL_INDICES, kernel=_scatter_nd, shape=shapes.from_value(2), static=("shape",),
+    Tindices=_SMALL_INDICES, kernel=_scatter_nd, shape=lambda op: _scatter_shape(op), static=("shape",),
     gradient=lambda dy, *, indices: (None, GatherNd(dy, indices), None),
     doc="Zeros, to which slices are added at given positions.",
     sample=lambda: ([np.array([[1], [3], [1]], np.int32), np.array([1.0, 2.0, 3.0], np.float32),
@@ -527,7 +550,7 @@ def _tensor_scatter(how: str, doc: str, gradient: Any) -> Any:
 
     return op(
         f"TensorScatter{how.title()}", "tensor: T, indices: Tindices, updates: T -> output: T", T=dtypes.ALL,
-        Tindices=_SMALL_INDICES, kernel=kernel, shape=shapes.unchanged, gradient=gradient, doc=doc,
+        Tindices=_SMALL_INDICES, kernel=kernel, shape=_tensor_scatter_shape, gradient=gradient, doc=doc,
         sample=lambda: ([np.arange(8, dtype=np.float32).reshape(4, 2), np.array([[3], [0]], np.int32),
                          np.array([[9.0, -9.0], [2.0, 7.0]], np.float32)], {}),
     )
@@ -651,6 +674,8 @@ def _select(xp: Any, condition: Any, x: Any, y: Any) -> Any:
 def _select_shape(op: Any) -> TensorShape:
     shape = op._inputs[1]._shape.merge_with(op._inputs[2]._shape)
     condition = op._inputs[0]._shape
+    if condition.rank == 1 and shape._dims:
+        TensorShape(shape._dims[:1]).assert_is_compatible_with(condition)
     if condition.rank not in (None, 0, 1):
         if not condition.is_compatible_with(shape):
             raise ValueError(f"Shapes must be equal, but are {condition} and {shape}")
@@ -723,10 +748,10 @@ def boolean_mask(tensor: Any, mask: Any, axis: Any = None, name: str = "boolean_
         if isinstance(given, (np.ndarray, list)):
             given = np.asarray(given)
             value = tensor._value
-            if given.dtype == bool and given.ndim and given.shape == value.shape[:given.ndim]:
-                return EagerTensor(value[given])
+            if given.dtype.kind in "bi" and given.ndim and given.shape == value.shape[:given.ndim]:
+                return EagerTensor(value[given.astype(bool)])
     with name_scope(name, "boolean_mask"):
-        tensor, mask = convert(tensor, name="tensor"), convert(mask, dtypes.bool, name="mask")
+        tensor, mask = convert(tensor, name="tensor"), convert(mask, name="mask")
         shape, form = tensor.shape, mask.shape
         if form.rank is None:
             raise ValueError("Number of mask dimensions must be specified, even if some dimensions are None.  E.g. "
@@ -749,7 +774,14 @@ def boolean_mask(tensor: Any, mask: Any, axis: Any = None, name: str = "boolean_
             inner = dims[position:last]
             count = None if None in inner else int(np.prod(inner))
             flat.set_shape(TensorShape([*dims[:position], count, *dims[last:]]))
-        chosen = cards.Squeeze(Where(cards.Reshape(mask, [-1])), squeeze_dims=[1])
+        known = constant_value(mask) if current_graph() is not None else None
+        if known is not None:
+            # Which slices hold is known before anything runs, so that what follows compiles; that their number
+            # is known too stays hidden, as in TensorFlow.
+            places = np.flatnonzero(known)
+            chosen = cards.PlaceholderWithDefault(places, shape=TensorShape([None]), name="Squeeze")
+        else:
+            chosen = cards.Squeeze(Where(cards.Reshape(mask, [-1])), squeeze_dims=[1])
         return GatherV2(flat, chosen, position)
 
 

@@ -136,7 +136,9 @@ def stack(values: Any, axis: int = 0, name: str = "stack") -> Tensor:
     >>> tf.stack([[1, 4], [2, 5], [3, 6]], axis=1).numpy().tolist()
     [[1, 2, 3], [4, 5, 6]]
     """
-    if axis == 0 and not isinstance(values, Tensor):
+    if axis == 0 and isinstance(values, Tensor):
+        return values  # its slices, stacked again
+    if axis == 0:
         # A list of plain numbers is a constant, not an operation.
         try:
             if not _has_tensors(values):
@@ -247,6 +249,8 @@ def _concat(xp: Any, values: Any, axis: Any) -> Any:
 
 
 def _concat_shape_of(inputs: Any, axis: Any) -> TensorShape:
+    if axis is not None and axis.ndim:
+        raise ValueError(f"Shape must be rank 0 but is rank {axis.ndim}")
     known = [t._shape._dims for t in inputs if t._shape._dims is not None]
     if not known:
         return UNKNOWN_SHAPE
@@ -364,6 +368,9 @@ def concat(values: Any, axis: Any, name: str = "concat") -> Tensor:
     """
     if not isinstance(values, (list, tuple)):
         values = [values]
+    if not values:
+        message = "List argument 'values' to 'ConcatV2' Op with length 0 shorter than minimum length 2."
+        raise invalid(message) if current_graph() is None else ValueError(message)
     if len(values) == 1:
         with name_scope(name, "concat"):
             checked = convert(axis, name="concat_dim")
@@ -411,6 +418,8 @@ def _cut(value: Any, axis: int, sizes: Any) -> tuple[Any, ...]:
 
 def _split_shape(op: Any) -> list[TensorShape]:
     num, dims, axis = op._attrs["num_split"], op._inputs[1]._shape._dims, constant_value(op._inputs[0])
+    if num < 1:
+        raise ValueError(f"Attr 'num_split' of 'Split' Op passed {num} less than minimum 1.")
     if dims is None:
         return [UNKNOWN_SHAPE] * num
     if axis is None:
@@ -553,7 +562,7 @@ def _tile_shape(op: Any) -> TensorShape:
         known = op._inputs[1]._shape.num_elements() if times is None else len(times)
         if dims is not None and known is not None and known != len(dims):
             raise ValueError(f"Shape must be rank {known} but is rank {len(dims)}")
-        return TensorShape([None] * len(dims if dims is not None else times))
+        return TensorShape([None] * len(dims) if dims is not None else [0 if t == 0 else None for t in times])
     if len(dims) != len(times):
         raise ValueError(f"Shape must be rank {len(times)} but is rank {len(dims)}")
     return TensorShape([0 if 0 in (d, t) else None if d is None or t is None else d * t for d, t in zip(dims, times)])
@@ -646,12 +655,12 @@ def pad_shape(op: Any) -> TensorShape:
             raise ValueError(f"paddings must be a matrix with 2 columns: got shape {form}")
         if dims is not None and form[0] is not None and form[0] != len(dims):
             raise ValueError(f"Shape must be rank {form[0]} but is rank {len(dims)}")
+    if paddings is not None and paddings.size and paddings.min() < 0:
+        raise ValueError(f"Paddings must be non-negative: {paddings.tolist()}")
     if dims is None:
         return UNKNOWN_SHAPE if form is None or form[0] is None else TensorShape([None] * form[0])
     if paddings is None:
         return TensorShape([None] * len(dims))
-    if paddings.size and paddings.min() < 0:
-        raise ValueError(f"Paddings must be non-negative: {paddings.tolist()}")
     return TensorShape([None if d is None else d + int(a) + int(b) for d, (a, b) in zip(dims, paddings)])
 
 
@@ -736,7 +745,8 @@ def _placed(xp: Any, piece: Any, axis: int, start: int, size: int) -> Any:
 def _unpadded_shape(op: Any) -> TensorShape:
     dims, paddings = op._inputs[0]._shape._dims, constant_value(op._inputs[1])
     if dims is None or paddings is None:
-        return UNKNOWN_SHAPE if dims is None else TensorShape([None] * len(dims))
+        rank = len(dims) if dims is not None else (op._inputs[1]._shape._dims or (None,))[0]
+        return UNKNOWN_SHAPE if rank is None else TensorShape([None] * rank)
     return TensorShape([None if d is None else d - int(a) - int(b) for d, (a, b) in zip(dims, paddings)])
 
 

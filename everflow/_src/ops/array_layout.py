@@ -29,7 +29,9 @@ _INDEX_TYPES = Attr("type", allowed=(dtypes.int32, dtypes.int64))
 
 
 def _reverse(xp: Any, x: Any, axis: Any) -> Any:
-    axes = _reversed_axes(axis.reshape(-1).tolist(), x.ndim, invalid)
+    if axis.ndim != 1:
+        raise invalid(f"axis must be a vector, got shape {list(axis.shape)}")
+    axes = _reversed_axes(axis.tolist(), x.ndim, invalid)
     return xp.flip(x, axes) if axes else x
 
 
@@ -46,6 +48,8 @@ def _reversed_axes(axes: list[int], rank: int, error: Any) -> tuple[int, ...]:
 
 def _reverse_shape(op: Any) -> TensorShape:
     shape, axis = op._inputs[0]._shape, constant_value(op._inputs[1])
+    if op._inputs[1]._shape.rank not in (1, None):
+        raise ValueError(f"Shape must be rank 1 but is rank {op._inputs[1]._shape.rank}")
     if axis is not None and shape.rank is not None:
         _reversed_axes(axis.reshape(-1).tolist(), shape.rank, ValueError)
     return shape
@@ -105,9 +109,21 @@ def _reverse_sequence(xp: Any, x: Any, lengths: Any, *, batch_dim: int, seq_dim:
     return xp.take_along_axis(xp.asarray(x), xp.reshape(source, form), along)
 
 
+def _reverse_sequence_shape(op: Any) -> TensorShape:
+    dims = op._inputs[0]._shape._dims
+    lengths = shapes.with_rank(op._inputs[1]._shape, 1)._dims[0]
+    if dims is None:
+        return UNKNOWN_SHAPE
+    batch = shapes.normalize_axis(op._attrs["batch_dim"], len(dims))
+    shapes.normalize_axis(op._attrs["seq_dim"], len(dims))
+    if None not in (dims[batch], lengths) and dims[batch] != lengths:
+        raise ValueError(f"Dimensions must be equal, but are {dims[batch]} and {lengths}")
+    return TensorShape((*dims[:batch], dims[batch] if dims[batch] is not None else lengths, *dims[batch + 1:]))
+
+
 ReverseSequence = op(
     "ReverseSequence", "input: T, seq_lengths: Tlen -> output: T", T=dtypes.ALL, Tlen=index_attr(dtypes.int64),
-    batch_dim=0, seq_dim=INT, kernel=_reverse_sequence, shape=shapes.unchanged,
+    batch_dim=0, seq_dim=INT, kernel=_reverse_sequence, shape=_reverse_sequence_shape,
     gradient=lambda dy, *, seq_lengths, batch_dim, seq_dim: (
         ReverseSequence(dy, seq_lengths, batch_dim=batch_dim, seq_dim=seq_dim), None),
     doc="The first elements of each sequence of a batch backwards.",
@@ -135,7 +151,7 @@ def reverse_sequence(input: Any, seq_lengths: Any, seq_axis: int | None = None, 
     [[2, 1, 3], [6, 5, 4]]
     """
     if seq_axis is None:
-        raise ValueError("tf.reverse_sequence needs seq_axis, the dimension that runs along the sequences")
+        raise TypeError("Expected int for argument 'seq_dim' not None: the dimension that runs along the sequences")
     return ReverseSequence(input, seq_lengths, seq_dim=seq_axis, batch_dim=0 if batch_axis is None else batch_axis,
                            name=name)
 
@@ -167,9 +183,16 @@ def _roll(xp: Any, x: Any, shift: Any, axis: Any) -> Any:
     return x
 
 
+def _roll_shape(op: Any) -> TensorShape:
+    shift, axis = op._inputs[1]._shape, op._inputs[2]._shape
+    if not shift.is_compatible_with(axis):
+        raise ValueError(f"Shapes must be equal, but shift has {shift} and axis has {axis}")
+    return op._inputs[0]._shape
+
+
 Roll = op(
     "Roll", "input: T, shift: Tshift, axis: Taxis -> output: T", T=dtypes.ALL, Tshift=_INDEX_TYPES, Taxis=_INDEX_TYPES,
-    kernel=_roll, shape=shapes.unchanged, static=("axis",),
+    kernel=_roll, shape=_roll_shape, static=("axis",),
     gradient=lambda dy, *, shift, axis: (Roll(dy, -shift, axis), None, None),
     doc="Elements shifted along dimensions; what falls off comes back at the other end.",
     sample=lambda: ([np.arange(6, dtype=np.float32).reshape(2, 3), np.array([1], np.int32), np.array([1], np.int32)],
@@ -252,6 +275,8 @@ def _batch_to_space(xp: Any, x: Any, block: Any, crops: Any) -> Any:
 
 def _blocks_shape(op: Any, to_batch: bool, block: Any, pairs: Any) -> TensorShape:
     dims = op._inputs[0]._shape._dims
+    if "block_size" in op._attrs:
+        dims = shapes.with_rank(op._inputs[0]._shape, 4)._dims
     if dims is None:
         return UNKNOWN_SHAPE
     if block is None:
@@ -431,7 +456,7 @@ def required_space_to_batch_paddings(input_shape: Any, block_shape: Any, base_pa
         total = input_shape + before + after
         extra = (block_shape - total % block_shape) % block_shape
         return (cards.Pack([before, after + extra], axis=1, name="paddings"),
-                cards.Pack([cards.ZerosLike(extra), extra], axis=1, name="crops"))
+                cards.Pack([np.zeros(count, _INT32), extra], axis=1, name="crops"))
 
 
 def _depth_axes(data_format: str, rank: int) -> bool:
@@ -759,7 +784,7 @@ def repeat(input: Any, repeats: Any, axis: int | None = None, name: str | None =
             input, axis = cards.Reshape(input, np.array([-1], _INT32)), 0
         repeats = convert(repeats, hint=dtypes.int32, name="repeats")
         if repeats.dtype.base_dtype not in (dtypes.int32, dtypes.int64):
-            repeats = cards.Cast(repeats, DstT=dtypes.int32)
+            raise TypeError(f"Argument `repeats` must be of type integer. Received {repeats!r}")
         if repeats.shape.rank not in (0, 1, None):
             raise ValueError("Shape must be rank 0 or 1 but is rank " + str(repeats.shape.rank))
         rank = input.shape.rank

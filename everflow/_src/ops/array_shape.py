@@ -75,7 +75,7 @@ def shape_internal(input: Any, name: str | None = None, optimize: bool = True, o
     dtype = dtypes.int32 if out_type is None else as_dtype(out_type)
     if type(input) is EagerTensor and not STATE.busy:
         value = input._value
-        if hasattr(value, "shape"):
+        if hasattr(value, "shape") and dtype in INDEX:
             return EagerTensor(np.array(value.shape, dtype.numpy_dtype))
     if not isinstance(input, Tensor):
         dense_shape = getattr(input, "dense_shape", None)
@@ -174,9 +174,9 @@ def rank(input: Any, name: str | None = None) -> Tensor:
 
 
 def _reshape(xp: Any, x: Any, target: Any) -> Any:
-    if target.ndim != 1:
+    if target.ndim > 1:
         raise invalid(f"shape must be a vector of {{int32,int64}}, got shape {list(target.shape)}")
-    sizes = tuple(target.tolist())
+    sizes = tuple(target.reshape(-1).tolist())
     if sizes.count(-1) > 1:
         first = sizes.index(-1)
         raise invalid(f"Only one input size may be -1, not both {first} and {sizes.index(-1, first + 1)}")
@@ -185,30 +185,31 @@ def _reshape(xp: Any, x: Any, target: Any) -> Any:
             raise invalid(f"Size {index} must be non-negative, not {size}")
     try:
         return x.reshape(sizes)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, ZeroDivisionError):
         pass
     known = 1
     for size in sizes:
         known *= size if size != -1 else 1
     if -1 not in sizes:
         raise invalid(f"Input to reshape is a tensor with {x.size} values, but the requested shape has {known}")
-    if known == 0:
-        raise invalid("reshape cannot infer the missing input size for an empty tensor unless all specified input "
-                      "sizes are non-zero")
+    if known == 0 and x.size == 0:
+        # Where sizes of zero stand on both sides, the missing one is what the others leave.
+        have, want = (int(np.prod([n for n in shape if n > 0], dtype=int)) for shape in (x.shape, sizes))
+        return x.reshape([have // want if s == -1 else s for s in sizes])
     raise invalid(f"Input to reshape is a tensor with {x.size} values, but the requested shape requires a multiple "
                   f"of {known}")
 
 
 def _reshape_shape(op: Any) -> TensorShape:
     source = op._inputs[0]._shape
+    if op._inputs[1]._shape.rank not in (1, None):
+        raise ValueError(f"Shape must be rank 1 but is rank {op._inputs[1]._shape.rank}")
     wanted = constant_value_as_shape(op._inputs[1])
     if wanted._dims is None:
         return UNKNOWN_SHAPE
     sizes = list(wanted._dims)
     total = source.num_elements()
     value = constant_value(op._inputs[1])
-    if value is not None and int((value == -1).sum()) > 1:
-        raise ValueError(f"Only one input size may be -1, not several, in the shape {value.tolist()}")
     if value is not None and (value < -1).any():
         raise ValueError(f"The sizes of a shape must be non-negative, or -1 for one of them: {value.tolist()}")
     known = 1
@@ -220,8 +221,7 @@ def _reshape_shape(op: Any) -> TensorShape:
             raise ValueError(f"Cannot reshape a tensor with {total} elements to shape {_text(sizes)} ({known} elements)")
         if unknown == 1:
             if known == 0:
-                if total:
-                    raise ValueError(f"Cannot reshape a tensor with {total} elements to shape {_text(sizes)} (0 elements)")
+                pass  # what the missing size is shows when it runs
             elif total % known:
                 raise ValueError(f"Dimension size must be evenly divisible by {known} but is {total}")
             else:
@@ -511,6 +511,9 @@ range_ = builtins.range
 def _transpose_shape(op: Any) -> TensorShape:
     dims = op._inputs[0]._shape._dims
     perm = constant_value(op._inputs[1])
+    for axis in () if perm is None else perm.reshape(-1).tolist():
+        if not -perm.size <= axis < perm.size:
+            raise ValueError(f"perm dim {axis} is out of range of input rank {perm.size}")
     if perm is None:
         if dims is not None:
             return TensorShape([None] * len(dims))
@@ -520,10 +523,7 @@ def _transpose_shape(op: Any) -> TensorShape:
         return TensorShape([None] * perm.size)
     if perm.size != len(dims):
         raise ValueError(f"Dimension must be {perm.size} but is {len(dims)}")
-    order = perm.reshape(-1).tolist()
-    if sorted(axis % len(dims) if -len(dims) <= axis < len(dims) else -1 for axis in order) != list(range_(len(dims))):
-        raise ValueError(f"perm {order} is no permutation of {len(dims)} dimensions")
-    return TensorShape([dims[axis] for axis in order])
+    return TensorShape([dims[axis] for axis in perm.reshape(-1).tolist()])
 
 
 def inverse_permutation(perm: Any) -> Any:

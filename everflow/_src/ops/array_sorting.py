@@ -9,14 +9,14 @@ import numpy as np
 from everflow._src.framework import dtypes
 from everflow._src.framework import shape_rules as shapes
 from everflow._src.framework.constant_value import constant_value
-from everflow._src.framework.context import STATE
+from everflow._src.framework.context import STATE, current_graph
 from everflow._src.framework.conversion import convert
 from everflow._src.framework.export import export
 from everflow._src.framework.registry import INT, Attr, op
 from everflow._src.framework.shape_rules import UNKNOWN_SHAPE
 from everflow._src.framework.tensor import EagerTensor, Tensor
 from everflow._src.framework.tensor_shape import TensorShape
-from everflow._src.ops.array_shape import index_attr
+from everflow._src.ops.array_shape import index_attr, transpose
 from everflow._src.ops.by_name import cards
 from everflow._src.ops.naming import name_scope
 from everflow._src.runtime.failures import invalid
@@ -29,6 +29,8 @@ _SMALL_INDEX = Attr("type", dtypes.int32, allowed=(dtypes.int16, dtypes.int32, d
 
 def _descending(x: Any) -> Any:
     """Positions of the elements from the largest to the smallest; of equal ones the first comes first."""
+    if x.dtype.kind in "fV":  # what is no number comes last
+        return np.argsort(-x, axis=-1, kind="stable")
     last = x.shape[-1] - 1
     return last - np.argsort(x[..., ::-1], axis=-1, kind="stable")[..., ::-1]
 
@@ -265,14 +267,15 @@ def _sorted(values: Any, axis: Any, direction: str, name: str | None, default_na
         values = convert(values, name="values")
         rank = values.shape.rank
         if rank is not None and not -rank <= along < rank:
-            raise ValueError(f"axis {along} is out of range for values of rank {rank}")
+            message = f"axis {along} is out of range for values of rank {rank}"
+            raise ValueError(message) if current_graph() is not None else invalid(message)
         last = along == -1 or (rank is not None and along % rank == rank - 1)
         if not last:
             if rank is None:
                 raise ValueError("An axis other than -1 needs values of known rank")
             order = list(range(rank))
             order[along], order[-1] = order[-1], order[along]
-            values = cards.Transpose(values, np.array(order, _INT32))
+            values = transpose(values, order)
         ascending = direction == "ASCENDING"
         if ascending:
             values = _flipped(values)
@@ -281,7 +284,7 @@ def _sorted(values: Any, axis: Any, direction: str, name: str | None, default_na
         result = top[0] if wants == "values" else top[1]
         if ascending and wants == "values":
             result = _flipped(result)
-        return result if last else cards.Transpose(result, np.array(order, _INT32))
+        return result if last else transpose(result, order)
 
 
 def _flipped(values: Any) -> Any:
@@ -460,7 +463,8 @@ def _unique_shapes(op: Any) -> list[TensorShape]:
                 TensorShape([None])][:len(op._outputs)]
     axis = constant_value(op._inputs[1])
     if source._dims is None or axis is None or axis.size != 1:
-        return [TensorShape([None]) if axis is not None and not axis.size else UNKNOWN_SHAPE,
+        flat = axis is not None and not axis.size
+        return [TensorShape([None]) if flat else UNKNOWN_SHAPE, source if flat and source.rank == 1 else
                 TensorShape([None]), TensorShape([None])][:len(op._outputs)]
     along = shapes.normalize_axis(int(axis.reshape(())), len(source._dims))
     return [TensorShape((*source._dims[:along], None, *source._dims[along + 1:])), TensorShape([source._dims[along]]),
