@@ -49,7 +49,8 @@ def _columns(x: np.ndarray, g: _Geometry) -> np.ndarray:
     """[batch * outputs, windows * channels], a row per window."""
     padded = geometry.pad_spatial(x, g.pads)
     view = geometry.windows_of(padded, g.windows, g.strides, g.dilations, g.outputs)
-    return view.reshape(x.shape[0] * int(np.prod(g.outputs)), -1)
+    rows = x.shape[0] * int(np.prod(g.outputs))
+    return view.reshape(rows, int(np.prod(g.windows)) * x.shape[-1])
 
 
 def _forward(x: np.ndarray, w: np.ndarray, g: _Geometry) -> np.ndarray:

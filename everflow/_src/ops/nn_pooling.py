@@ -13,7 +13,7 @@ import numpy as np
 from everflow._src.framework import dtypes
 from everflow._src.framework import shape_rules as shapes
 from everflow._src.framework.constant_value import constant_value_as_shape
-from everflow._src.framework.registry import STRING, Attr, Card, op
+from everflow._src.framework.registry import CARDS, STRING, Attr, Card, op
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.ops import nn_windows as geometry
 from everflow._src.runtime.failures import invalid
@@ -253,7 +253,7 @@ def _family(dims: int, suffix: str, data_format: str) -> dict[str, Card]:
         grad_name, grad_signature, T=max_types if dims == 2 else _FLOATS, **in_types, **attrs, **explicit,
         kernel=wrap(maximum_grad), xla=wrap(maximum_grad), shape=shapes.unchanged,
         gradient=lambda dy, *, op: (
-            None, None,
+            CARDS["ZerosLike"](op.inputs[0]), CARDS["ZerosLike"](op.inputs[1]),
             cards["max_grad_grad"](op.inputs[0], op.inputs[1], dy, **options(op, "explicit_paddings"))),
         sample=lambda: ([sample_x(), _sample_max(sample_x(), window), np.ones_like(_sample_max(sample_x(), window))],
                         sample_attrs),
