@@ -64,7 +64,12 @@ def padding_of(padding: Any, data_format: str, dims: int = 2) -> tuple[str, list
     return "EXPLICIT", flat
 
 
+_DATA_FORMATS = {1: ("NWC", "NCW"), 2: ("NHWC", "NCHW"), 3: ("NDHWC", "NCDHW")}
+
+
 def _channel(data_format: str, dims: int) -> int:
+    if data_format not in _DATA_FORMATS[dims]:
+        raise ValueError(f"data_format must be one of {_DATA_FORMATS[dims]}, received {data_format!r}")
     return 1 if is_channels_first(data_format) else dims + 1
 
 

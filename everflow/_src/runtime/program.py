@@ -62,6 +62,10 @@ class Instruction:
         for tensor in (*op._inputs, *op._outputs):
             if tensor._dtype.base_dtype in (dtypes.string, dtypes.variant):
                 self.host, self.host_reason = True, f"{tensor._dtype.name} values stay on the host"
+        if card.name != "Identity" and any(
+            argument.type_attr and self.attrs[argument.type_attr] == dtypes.resource for argument in card.inputs
+        ):
+            self.host, self.host_reason = True, "handles are arranged on the host"
 
     def arguments(self, env: list[Any], frame: Any) -> list[Any]:
         """The operands, with 1.x variables read where their value is wanted."""

@@ -181,7 +181,13 @@ class Variable(metaclass=VariableMeta):
         raise NotImplementedError
 
     def eval(self, session: Any = None) -> Any:
-        """In a graph, the value that a session holds."""
+        """In a graph, the value that a session holds.
+
+        Raises:
+          NotImplementedError: the variable is eager, and `numpy()` gives its value.
+        """
+        if current_graph() is None:
+            raise NotImplementedError("eval() needs a graph and a session; numpy() gives an eager variable's value")
         return self._as_graph_element().eval(session=session)
 
     def _as_graph_element(self) -> Any:
