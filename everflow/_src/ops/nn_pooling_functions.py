@@ -17,12 +17,16 @@ from everflow._src.ops.nn_convolution_functions import padding_of, sequence
 from everflow._src.ops.nn_windows import is_channels_first
 
 
-def _pool(kind: str, input: Any, ksize: Any, strides: Any, padding: Any, data_format: str | None, name: str | None
-          ) -> Any:
-    """A pooling operation of the rank of its input."""
+def _pool(kind: str, input: Any, ksize: Any, strides: Any, padding: Any, data_format: str | None, name: str | None,
+          wanted: int | None = None) -> Any:
+    """A pooling operation of the rank of its input, which must be `wanted` if that is given."""
     input = convert(input, name="input")
     rank = input.shape.rank
-    if rank is None:
+    if wanted is not None and rank is not None and rank != wanted:
+        raise ValueError(f"Shape must be rank {wanted} but is rank {rank}. Received: input.shape={input.shape}")
+    if rank is None and wanted is not None:
+        rank = wanted
+    elif rank is None:
         rank = len(data_format) if data_format is not None else 4
     if rank not in (3, 4, 5):
         raise ValueError(f"`input.shape.rank` must be 3, 4 or 5. Received: input.shape={input.shape} of rank {rank}.")
@@ -110,14 +114,14 @@ def avg_pool_v1(value: Any, ksize: Any, strides: Any, padding: Any, data_format:
 def max_pool2d(input: Any, ksize: Any, strides: Any, padding: Any, data_format: str = "NHWC",
                name: str | None = None) -> Any:
     """The maximum of each window of images."""
-    return _pool("max", input, ksize, strides, padding, data_format, name)
+    return _pool("max", input, ksize, strides, padding, data_format, name, wanted=4)
 
 
 @export("nn.avg_pool2d", v1=[])
 def avg_pool2d(input: Any, ksize: Any, strides: Any, padding: Any, data_format: str = "NHWC",
                name: str | None = None) -> Any:
     """The average of each window of images."""
-    return _pool("avg", input, ksize, strides, padding, data_format, name)
+    return _pool("avg", input, ksize, strides, padding, data_format, name, wanted=4)
 
 
 @export("nn.max_pool1d", v1=["nn.max_pool1d"])
