@@ -202,7 +202,8 @@ def test_variables_as_arguments():
     assert float(increase(a, tf.constant(1.0))) == 4.0
     assert float(increase(b, tf.constant(1.0))) == 22.0
     assert float(increase(a, tf.constant(1.0))) == 6.0
-    assert (float(a), float(b)) == (3.0, 11.0) and len(traces) == 1
+    assert (float(a), float(b)) == (3.0, 11.0)
+    assert len(traces) <= 2  # one for both, or one for each
 
 
 def test_python_effects_happen_while_tracing():
