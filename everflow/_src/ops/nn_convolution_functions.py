@@ -112,7 +112,23 @@ def conv2d(input: Any, filters: Any, strides: Any, padding: Any, data_format: st
            [20., 24.]], dtype=float32)
     """
     data_format = data_format or "NHWC"
-    return cards.Conv2D(input, filters, name=name, **_options(strides, padding, data_format, dilations, 2))  # type: ignore
+    options = _options(strides, padding, data_format, dilations, 2)
+    return _over_leading_axes(input, 2, lambda x: cards.Conv2D(x, filters, name=name, **options))  # type: ignore
+
+
+def _over_leading_axes(input: Any, dims: int, convolution: Any) -> Any:
+    """`convolution` of an input that may have several batch axes: they are one axis for its length."""
+    rank = input.shape.rank if isinstance(input, Tensor) else None
+    if rank is None or rank <= dims + 2:
+        return convolution(input)
+    leading = rank - dims - 1
+    shape, join = CARDS["Shape"](input), CARDS["ConcatV2"]
+    flat = CARDS["Reshape"](input, join([np.array([-1], np.int32), shape[leading:]], np.int32(0)))
+    result = convolution(flat)
+    target = join([shape[:leading], CARDS["Shape"](result)[1:]], np.int32(0))
+    whole = CARDS["Reshape"](result, target)
+    whole.set_shape(input.shape[:leading].concatenate(result.shape[1:]))
+    return whole
 
 
 def _either(first: Any, second: Any, first_name: str, second_name: str) -> Any:
