@@ -30,5 +30,6 @@ from everflow._src.ops import (  # noqa: F401
     reductions,
     segments,
     state,
+    training_ops,
     while_loop,
 )

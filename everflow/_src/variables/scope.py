@@ -213,7 +213,7 @@ class VariableScope:
             dtype = self._dtype
         if use_resource is None:
             use_resource = self._use_resource
-        with _no_name_scope():
+        with no_name_scope():
             return var_store.get_variable(
                 full_name,
                 shape=shape,
@@ -235,7 +235,7 @@ class VariableScope:
 
 
 @contextlib.contextmanager
-def _no_name_scope() -> Iterator[None]:
+def no_name_scope() -> Iterator[None]:
     """Variables are named by variable scopes alone, whatever name scopes are open."""
     graph = current_graph()
     if graph is None:

@@ -147,11 +147,7 @@ class VariableStore:
         if custom_getter is not None and not callable(custom_getter):
             raise ValueError(f"Passed a custom_getter which is not callable: {custom_getter!r}")
         if executing_eagerly_outside_functions():
-            if not self.keeps_eager and reuse:
-                raise RuntimeError(
-                    "When eager execution is enabled variable reuse is only supported when an EagerVariableStore is "
-                    "active: reuse has no effect here"
-                )
+            # Without a store that keeps them there are no variables to share: each call makes a new one.
             reuse = AUTO_REUSE if self.keeps_eager else False
         if dtype is not None and as_dtype(dtype)._is_ref_dtype:
             dtype = as_dtype(dtype).base_dtype
