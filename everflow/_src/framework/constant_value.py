@@ -81,11 +81,15 @@ def constant_value_as_shape(tensor: Any) -> TensorShape:
             if value == -1:
                 return TensorShape(None)
             raise ValueError(f"A shape must be a vector, received the scalar {value} in {tensor!r}")
+        if value.ndim > 1:
+            raise ValueError(f"Shape must be rank 1 but is rank {value.ndim}")
         return TensorShape([int(d) if d >= 0 else None for d in value])
     op: Any = tensor.op  # type: ignore[attr-defined]
     rule = op.card.value_as_shape
     if rule is not None:
         shape = rule(op)
+        if isinstance(shape, list):  # one per output
+            shape = shape[tensor.value_index]
         if shape is not None:
             return shape
     if tensor.shape.rank == 1 and tensor.shape.as_list()[0] is not None:

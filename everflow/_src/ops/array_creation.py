@@ -84,6 +84,14 @@ def fill(dims: Any, value: Any, name: str | None = None, layout: Any = None) -> 
     >>> tf.fill([2, 2], 7).numpy().tolist()
     [[7, 7], [7, 7]]
     """
+    if not STATE.busy and (type(dims) is list or type(dims) is tuple):
+        kind = type(value)
+        dtype = np.float32 if kind is float else np.int32 if kind is int and abs(value) < 2**31 else None
+        if dtype is not None:
+            try:
+                return EagerTensor(np.full(dims, value, dtype))
+            except (TypeError, ValueError):
+                pass  # the door below raises it with its explanation
     return Fill(dims, value, name=name)
 
 
@@ -139,6 +147,8 @@ def _filled(shape: Any, number: int, dtype: Any, name: str | None, default_name:
         if shape.shape.rank == 0:
             shape = cards.Reshape(shape, [-1])
         if shape.dtype.base_dtype not in (dtypes.int32, dtypes.int64):
+            if not shape.dtype.is_integer:
+                raise TypeError(f"A shape consists of integers, received {shape!r}")
             shape = cards.Cast(shape, DstT=dtypes.int32)
         return Fill(shape, constant_array(value, dtype), name=scope or None)
 
@@ -461,6 +471,12 @@ def one_hot(indices: Any, depth: Any, on_value: Any = None, off_value: Any = Non
     >>> tf.one_hot([0, 2], 3).numpy().tolist()
     [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
     """
+    if type(indices) is EagerTensor and type(depth) is int and depth >= 0 and not STATE.busy \
+            and on_value is None and off_value is None and (axis is None or axis == -1):
+        array = indices._value
+        target = np.dtype("float32") if dtype is None else as_dtype(dtype).numpy_dtype
+        if array.dtype.kind in "iu" and array.dtype.itemsize >= 4 and target.kind in "fiu":
+            return EagerTensor((array[..., None] == np.arange(depth)).astype(target))
     with name_scope(name, "one_hot") as scope:
         wanted = as_dtype(dtype).base_dtype if dtype is not None else None
         on_dtype = _dtype_of(on_value, wanted)

@@ -136,6 +136,15 @@ def stack(values: Any, axis: int = 0, name: str = "stack") -> Tensor:
     >>> tf.stack([[1, 4], [2, 5], [3, 6]], axis=1).numpy().tolist()
     [[1, 2, 3], [4, 5, 6]]
     """
+    if not STATE.busy and isinstance(values, (list, tuple)) and values and type(axis) is int:
+        first = values[0]
+        if type(first) is EagerTensor and first._value.dtype.kind in "fiubc":
+            form, dtype = first._value.shape, first._value.dtype
+            if all(type(v) is EagerTensor and v._value.shape == form and v._value.dtype is dtype for v in values):
+                position = axis if axis >= 0 else axis + len(form) + 1
+                if 0 <= position <= len(form):
+                    lead = (*(slice(None),) * position, None, ...)
+                    return EagerTensor(np.concatenate([v._value[lead] for v in values], position))
     if axis == 0 and isinstance(values, Tensor):
         return values  # its slices, stacked again
     if axis == 0:
@@ -432,9 +441,19 @@ def _split_shape(op: Any) -> list[TensorShape]:
     return [TensorShape(dims[:position] + (piece,) + dims[position + 1:])] * num
 
 
+def _split_value(op: Any) -> list[TensorShape] | None:
+    source = op._inputs[1 if op.type == "Split" else 0]
+    pieces = [t._shape.num_elements() for t in op._outputs]
+    whole = constant_value_as_shape(source)._dims if source._shape.rank == 1 else None
+    if whole is None or None in pieces or sum(pieces) != len(whole):
+        return None
+    ends = np.cumsum(pieces).tolist()
+    return [TensorShape(whole[end - size:end]) for size, end in zip(pieces, ends)]
+
+
 Split = op(
     "Split", "split_dim: int32, value: T -> output: num_split*T", T=dtypes.ALL, num_split=INT, kernel=_split,
-    shape=_split_shape, static=("split_dim",),
+    shape=_split_shape, static=("split_dim",), value_as_shape=_split_value,
     gradient=lambda dys, *, split_dim: (None, ConcatV2(dys, split_dim)), doc="Equal pieces of a dimension.",
     sample=lambda: ([np.array(1, np.int32), np.arange(8, dtype=np.float32).reshape(2, 4)], {"num_split": 2}),
 )
@@ -493,7 +512,7 @@ def _split_v_shape(op: Any) -> list[TensorShape]:
 SplitV = op(
     "SplitV", "value: T, size_splits: Tlen, split_dim: int32 -> output: num_split*T", T=dtypes.ALL,
     Tlen=Attr("type", dtypes.int64, allowed=(dtypes.int8, dtypes.int32, dtypes.int64)), num_split=INT,
-    kernel=_split_v, shape=_split_v_shape, static=("size_splits", "split_dim"),
+    kernel=_split_v, shape=_split_v_shape, static=("size_splits", "split_dim"), value_as_shape=_split_value,
     gradient=lambda dys, *, split_dim: (ConcatV2(dys, split_dim), None, None),
     doc="Pieces of a dimension, of given sizes.",
     sample=lambda: ([np.arange(8, dtype=np.float32).reshape(2, 4), np.array([1, 3], np.int32),
@@ -624,8 +643,8 @@ def _pad(xp: Any, x: Any, paddings: Any) -> Any:
     pairs = _pairs(x, paddings)
     if not pairs:
         return x
-    if x.dtype == object:
-        return _pad_with(x, pairs, b"")
+    if xp is np:
+        return _pad_with(x, pairs, b"" if x.dtype == object else 0)
     return xp.pad(x, pairs)
 
 

@@ -50,6 +50,7 @@ ShapeN = op(
     "ShapeN", "input: N*T -> output: N*out_type", T=dtypes.ALL, out_type=index_attr(),
     kernel=lambda xp, xs, *, out_type: tuple(np.array(x.shape, out_type.numpy_dtype) for x in xs),
     shape=lambda op: [TensorShape([t._shape.rank]) for t in op._inputs], shape_only=True,
+    value_as_shape=lambda op: [t._shape for t in op._inputs],
     no_gradient=True, doc="The shapes of several tensors.",
     sample=lambda: ([[np.zeros((2, 3), np.float32), np.zeros(4, np.float32)]], {}),
 )
@@ -472,6 +473,16 @@ def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Tensor:
     >>> tf.squeeze(tf.zeros([1, 2, 1])).shape, tf.squeeze(tf.zeros([1, 2, 1]), 0).shape
     (TensorShape([2]), TensorShape([2, 1]))
     """
+    if type(input) is EagerTensor and not STATE.busy:
+        value = input._value
+        try:
+            if axis is None:
+                return EagerTensor(value.reshape([d for d in value.shape if d != 1]))
+            if type(axis) is int and value.shape[axis] == 1:
+                position = axis % value.ndim
+                return EagerTensor(value.reshape(value.shape[:position] + value.shape[position + 1:]))
+        except Exception:  # noqa: BLE001,S110 - the door below raises it with its explanation
+            pass
     if axis is None:
         axis = ()
     elif not isinstance(axis, (list, tuple)):

@@ -129,7 +129,7 @@ Slice = op(
     Index=(dtypes.int32, dtypes.int64), kernel=_slice, xla=_slice_xla, shape=_slice_shape, static=("size",),
     value_as_shape=_slice_value, gradient=_slice_gradient, doc="A block of a tensor, by its corner and size.",
     sample=lambda: ([np.arange(12, dtype=np.float32).reshape(3, 4), np.array([1, 0], np.int32),
-                     np.array([2, -1], np.int32)], {}),
+                     np.array([2, 3], np.int32)], {}),
 )
 
 
@@ -535,6 +535,17 @@ def _is_plain(entry: Any) -> bool:
     return False
 
 
+def _plain(entry: Any) -> Any:
+    """An entry of an index as a plain number where it is a number in another guise, else itself."""
+    kind = type(entry)
+    if kind is EagerTensor:
+        value = entry._value
+        return int(value) if getattr(value, "shape", None) == () and value.dtype.kind in "iu" else entry
+    if kind is slice:
+        return slice(_plain(entry.start), _plain(entry.stop), _plain(entry.step))
+    return int(entry) if isinstance(entry, np.integer) else entry
+
+
 def _getitem(tensor: Any, key: Any) -> Tensor:
     """The elements that `key` selects; what `tensor[key]` calls.
 
@@ -553,13 +564,21 @@ def _getitem(tensor: Any, key: Any) -> Tensor:
             if kind is slice:
                 if _is_plain(key):
                     return EagerTensor(tensor._value[key])
+                entry = _plain(key)
+                if _is_plain(entry):
+                    return EagerTensor(tensor._value[entry])
             elif kind is tuple:
                 for entry in key:
                     if not _is_plain(entry):
+                        key = tuple([_plain(e) for e in key])
                         break
-                else:
+                if all(map(_is_plain, key)):
                     value = tensor._value
                     return EagerTensor(value[key] if Ellipsis in key else value[(*key, ...)])
+            else:
+                entry = _plain(key)
+                if type(entry) is int:
+                    return EagerTensor(tensor._value[entry, ...])
         except Exception:  # noqa: BLE001,S110 - the door below raises it with its explanation
             pass
     if _is_mask(key):
