@@ -370,7 +370,7 @@ def _fused_gradient(dy: Any, *unused: Any, op: Any) -> tuple[Any, ...]:
     narrow = x.dtype.base_dtype
     if narrow != dtype:
         x, dy = CARDS["Cast"](x, DstT=dtype), CARDS["Cast"](dy, DstT=dtype)
-    rank = x.shape.rank
+    rank = x.shape.rank or len(data_format)
     first = is_channels_first(data_format)
     axes = np.array([0, *range(2, rank)] if first else list(range(rank - 1)), np.int32)
     form = np.array([1, -1, *[1] * (rank - 2)], np.int32) if first else None
@@ -588,8 +588,11 @@ def _clip(rows: Any, ids: Any, max_norm: Any) -> Any:
         return rows
     from everflow._src.ops import clipping
 
-    rank = convert(ids).shape.rank
-    axes = list(range(rank, rows.shape.rank)) if rank is not None and rows.shape.rank is not None else None
+    ids = convert(ids)
+    if ids.shape.rank is not None and rows.shape.rank is not None:
+        axes: Any = list(range(ids.shape.rank, rows.shape.rank))
+    else:
+        axes = CARDS["Range"](CARDS["Rank"](ids), CARDS["Rank"](rows), 1)
     return clipping.clip_by_norm(rows, max_norm, axes=axes)
 
 
