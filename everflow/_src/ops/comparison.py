@@ -11,6 +11,7 @@ from everflow._src.framework.conversion import convert
 from everflow._src.framework.export import export
 from everflow._src.framework.registry import op
 from everflow._src.framework.shape_rules import broadcast, broadcast_dims
+from everflow._src.framework.tensor import Tensor
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.ops.broadcasting import sum_to_shape
 from everflow._src.ops.by_name import cards
@@ -365,8 +366,8 @@ def logical_xor(x: Any, y: Any, name: str | None = "LogicalXor") -> Any:
     >>> tf.math.logical_xor([True, True], [True, False])
     <tf.Tensor: shape=(2,), dtype=bool, numpy=array([False,  True])>
     """
-    x = convert(x, dtypes.bool, name="x")
-    y = convert(y, dtypes.bool, name="y")
+    x = x if isinstance(x, Tensor) else convert(x, dtypes.bool, name="x")
+    y = y if isinstance(y, Tensor) else convert(y, dtypes.bool, name="y")
     return LogicalAnd(LogicalOr(x, y), LogicalNot(LogicalAnd(x, y)), name=name)
 
 

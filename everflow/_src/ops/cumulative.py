@@ -78,7 +78,7 @@ def _cumsum_gradient(dout: Any, *, axis: Any, exclusive: bool, reverse: bool) ->
 def _cumprod_gradient(dout: Any, *, x: Any, out: Any, axis: Any, exclusive: bool, reverse: bool) -> Any:
     # Each output is a product that holds x once: its slope there is the product divided by x.
     total = Cumsum(conjugated(out) * dout, axis, exclusive=exclusive, reverse=not reverse)
-    return cards.RealDiv(total, conjugated(x)), None
+    return cards.DivNoNan(total, conjugated(x)), None
 
 
 def _cumulative_logsumexp_gradient(

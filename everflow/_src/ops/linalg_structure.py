@@ -502,7 +502,7 @@ def _padding(value: Any, like: Any) -> Any:
         return value
     if like.dtype.base_dtype == dtypes.bool and value == 0:
         value = False
-    return convert(value, like.dtype.base_dtype, name="padding_value")
+    return np.asarray(value).astype(like.dtype.numpy_dtype) if np.ndim(value) == 0 else value
 
 
 def _checked_alignment(align: str) -> str:

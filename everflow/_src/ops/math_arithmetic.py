@@ -255,7 +255,19 @@ SquaredDifference = binary(
 
 Neg = unary("Neg", lambda xp, x: xp.negative(x), _SIGNED, lambda dy: -dy)
 Abs = unary("Abs", lambda xp, x: xp.abs(x), _F + dtypes.SIGNED, lambda dy, *, x: dy * cards.Sign(x), 0.5, 3.0)
-Sign = unary("Sign", _sign, _SIGNED, lambda dy: cards.ZerosLike(dy), 0.5, 3.0)
+
+
+def _sign_gradient(dy: Any, *, x: Any, y: Any) -> Any:
+    if not x.dtype.is_complex:
+        return cards.ZerosLike(dy)
+    # x / |x| turns with x: the part of dy along x is lost, the rest is divided by |x|.
+    real = x.dtype.real_dtype
+    along = cards.Real(cards.Conj(dy) * y, Tout=real)
+    length = cards.ComplexAbs(x, Tout=real)
+    return cards.DivNoNan(dy - y * cards.Cast(along, DstT=x.dtype), cards.Cast(length, DstT=x.dtype))
+
+
+Sign = unary("Sign", _sign, _SIGNED, _sign_gradient, 0.5, 3.0)
 Square = unary(
     "Square",
     lambda xp, x: xp.square(x),
@@ -269,7 +281,9 @@ def _reciprocal_gradient(dx: Any, *, y: Any) -> Any:
 
 
 def _reciprocal_grad_gradient(dz: Any, *, y: Any, dy: Any) -> Any:
-    return np.full((), -2, y.dtype.numpy_dtype) * dz * conjugated(y * dy), cards.ReciprocalGrad(y, dz)
+    # The operation conjugates y itself: its slope along y is that of a function of conj(y).
+    minus_two = np.full((), -2, y.dtype.numpy_dtype)
+    return minus_two * conjugated(dz * y) * dy, cards.ReciprocalGrad(conjugated(y), dz)
 
 
 Reciprocal = unary("Reciprocal", _reciprocal, _SIGNED, _reciprocal_gradient, 0.5, 3.0)
@@ -556,6 +570,11 @@ def divide_no_nan(x: Any, y: Any, name: str | None = None) -> Any:
         y = convert(y, x.dtype.base_dtype if not isinstance(y, Tensor) else None, name="y")
         if x.dtype.base_dtype != y.dtype.base_dtype:
             raise TypeError(f"`x` and `y` must have the same dtype, got {x.dtype!r} != {y.dtype!r}.")
+        if x.dtype.base_dtype not in _DIVISIBLE:
+            raise TypeError(
+                f"Invalid dtype {x.dtype!r} in tf.math.divide_no_nan. Expected one of "
+                f"{{{', '.join(sorted(d.name for d in _DIVISIBLE))}}}."
+            )
         target = _QUOTIENT_TYPES.get(x.dtype.base_dtype)
         if target is not None:
             x, y = cards.Cast(x, DstT=target), cards.Cast(y, DstT=target)

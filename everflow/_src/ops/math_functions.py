@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,10 @@ SqrtGrad = binary(
     "SqrtGrad",
     _sqrt_grad,
     _FC,
-    lambda dz, *, y, dy: (dz * dy * _number(-0.5, y) / conjugated(y * y), SqrtGrad(y, dz)),
+    lambda dz, *, y, dy: (
+        conjugated(dz) * dy * _number(-0.5, y) / cards.Square(conjugated(y)),
+        SqrtGrad(conjugated(y), dz),
+    ),
     left=(0.5, 1.0, 2.0),
     right=(1.0, -1.0, 0.5),
     signature="y: T, dy: T -> z: T",
@@ -81,7 +85,10 @@ RsqrtGrad = binary(
     "RsqrtGrad",
     lambda xp, y, dy: dy * (y.dtype.type(-0.5) * xp.conj(y)) * xp.conj(y) * xp.conj(y),
     _FC,
-    lambda dz, *, y, dy: (dz * dy * _number(-1.5, y) * conjugated(y * y), RsqrtGrad(y, dz)),
+    lambda dz, *, y, dy: (
+        conjugated(dz) * dy * _number(-1.5, y) * cards.Square(conjugated(y)),
+        RsqrtGrad(conjugated(y), dz),
+    ),
     left=(0.5, 1.0, 2.0),
     right=(1.0, -1.0, 0.5),
     signature="y: T, dy: T -> z: T",
@@ -149,36 +156,37 @@ Atan2 = binary(
 
 TanhGrad = binary(
     "TanhGrad",
-    lambda xp, y, dy: dy * (y.dtype.type(1) - xp.square(xp.conj(y))),
+    lambda xp, y, dy: dy * (y.dtype.type(1) - xp.square(y)),
     _FC,
-    lambda dz, *, y, dy: (_number(-2, y) * dz * conjugated(y * dy), TanhGrad(y, dz)),
+    lambda dz, *, y, dy: (_number(-2, y) * dz * conjugated(y * dy), TanhGrad(conjugated(y), dz)),
     left=(0.5, -0.3, 0.2),
     right=(1.0, -1.0, 0.5),
     signature="y: T, dy: T -> z: T",
     shape=shapes.merged,
-    doc="Gradient of Tanh, of its output y.",
+    doc="Gradient of Tanh, of its (conjugated) output y.",
 )
-Tanh = unary("Tanh", _of_half("tanh"), _FC, lambda dy, *, y: TanhGrad(y, dy))
-
-
-def _sigmoid_grad(xp: Any, y: Any, dy: Any) -> Any:
-    y = xp.conj(y)
-    return dy * y * (y.dtype.type(1) - y)
-
+Tanh = unary("Tanh", _of_half("tanh"), _FC, lambda dy, *, y: TanhGrad(conjugated(y), dy))
 
 SigmoidGrad = binary(
     "SigmoidGrad",
-    _sigmoid_grad,
+    lambda xp, y, dy: dy * y * (y.dtype.type(1) - y),
     _FC,
-    lambda dz, *, y, dy: (dz * (conjugated(dy) - _number(2, y) * conjugated(y * dy)), SigmoidGrad(y, dz)),
+    lambda dz, *, y, dy: (
+        dz * conjugated(dy * (_number(1, y) - _number(2, y) * y)),
+        SigmoidGrad(conjugated(y), dz),
+    ),
     left=(0.5, 0.3, 0.2),
     right=(1.0, -1.0, 0.5),
     signature="y: T, dy: T -> z: T",
     shape=shapes.merged,
-    doc="Gradient of Sigmoid, of its output y.",
+    doc="Gradient of Sigmoid, of its (conjugated) output y.",
 )
 Sigmoid = unary(
-    "Sigmoid", _sigmoid, _FC, lambda dy, *, y: SigmoidGrad(y, dy), xla=lambda jax, x: jax.nn.sigmoid(x)
+    "Sigmoid",
+    _sigmoid,
+    _FC,
+    lambda dy, *, y: SigmoidGrad(conjugated(y), dy),
+    xla=lambda jax, x: jax.nn.sigmoid(x),
 )
 
 # ---- cards: rounding
@@ -522,7 +530,8 @@ def round(x: Any, name: str | None = None) -> Any:
     >>> tf.round([0.5, 1.5, 2.6])
     <tf.Tensor: shape=(3,), dtype=float32, numpy=array([0., 2., 3.], dtype=float32)>
     """
-    return Round(x, name=name)
+    x = convert(x, name="x")
+    return x if x.dtype.is_integer else Round(x, name=name)
 
 
 @export("math.rint", v1=["math.rint", "rint"])
@@ -625,6 +634,8 @@ def real(input: Any, name: str | None = None) -> Any:
     """
     x = convert(input, name="input")
     if not x.dtype.is_complex:
+        if not x.dtype.is_numeric:
+            raise TypeError(f"input must be a numeric tensor, but got tensor with dtype {x.dtype!r}")
         return x
     with name_scope(name, "Real") as scope:
         return Real(x, Tout=x.dtype.real_dtype, name=scope or None)
@@ -658,7 +669,7 @@ def angle(input: Any, name: str | None = None) -> Any:
         if x.dtype.is_complex:
             return Angle(x, Tout=x.dtype.real_dtype, name=scope or None)
         return cards.SelectV2(
-            cards.Less(x, _number(0, x)), _number(np.pi, x) * cards.OnesLike(x), cards.ZerosLike(x)
+            cards.Less(x, _number(0, x)), cards.Mul(math.pi, cards.OnesLike(x)), cards.ZerosLike(x)
         )
 
 

@@ -211,24 +211,34 @@ def _igamma_grad_a(xp: Any, a: Any, x: Any) -> Any:
     return (slope / (12 * step)).astype(a.dtype)
 
 
+def _where_defined(compute: Any) -> Any:
+    """`compute(module, a, x)` of an incomplete gamma function, NaN where TensorFlow's is: a <= 0 or x < 0."""
+
+    def kernel(module: Any, a: Any, x: Any) -> Any:
+        xp = getattr(module, "numpy", module)
+        return xp.where((a <= 0) | (x < 0), xp.full((), np.nan, a.dtype), compute(module, a, x))
+
+    return kernel
+
+
 _IGAMMA_SAMPLE: dict[str, Any] = {"left": ((0.7,), (2.5,)), "right": (0.5, 1.5, 3.0)}
 
 Igamma = binary(
     "Igamma",
-    _scipy("gammainc"),
+    _where_defined(_scipy("gammainc")),
     _F,
     _igamma_gradient,
     signature="a: T, x: T -> z: T",
-    xla=_jax("gammainc"),
+    xla=_where_defined(_jax("gammainc")),
     **_IGAMMA_SAMPLE,
 )
 Igammac = binary(
     "Igammac",
-    _scipy("gammaincc"),
+    _where_defined(_scipy("gammaincc")),
     _F,
     _igammac_gradient,
     signature="a: T, x: T -> z: T",
-    xla=_jax("gammaincc"),
+    xla=_where_defined(_jax("gammaincc")),
     **_IGAMMA_SAMPLE,
 )
 IgammaGradA = binary(

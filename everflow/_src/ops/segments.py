@@ -13,6 +13,7 @@ from everflow._src.framework.export import export
 from everflow._src.framework.registry import Attr, op
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.ops.by_name import cards
+from everflow._src.ops.math_arithmetic import conjugated
 from everflow._src.ops.naming import name_scope
 from everflow._src.runtime.failures import invalid
 
@@ -219,9 +220,9 @@ def _segment_sum_gradient(doutput: Any, *, segment_ids: Any) -> Any:
 
 
 def _segment_mean_gradient(doutput: Any, *, segment_ids: Any) -> Any:
-    ones = cards.Cast(cards.OnesLike(segment_ids), DstT=doutput.dtype.base_dtype)
-    counts = _expand_to(SegmentSum(ones, segment_ids), doutput)
-    shares = cards.RealDiv(doutput, cards.Maximum(counts, np.ones((), doutput.dtype.numpy_dtype)))
+    ones = cards.Cast(cards.OnesLike(segment_ids), DstT=dtypes.int32)
+    counts = cards.Maximum(SegmentSum(ones, segment_ids), np.int32(1))
+    shares = cards.RealDiv(doutput, cards.Cast(_expand_to(counts, doutput), DstT=doutput.dtype.base_dtype))
     return _gather_rows(shares, segment_ids), None
 
 
@@ -245,31 +246,47 @@ def _unsorted_extremum_gradient(
     return chosen * _gather_known(cards.DivNoNan(doutput, counts), segment_ids)[0], None, None
 
 
-def _unsorted_prod_gradient(doutput: Any, *, data: Any, segment_ids: Any, num_segments: Any) -> Any:
-    # A zero hides the product of the others: that is computed without the zeros, and counts where there is
-    # no other zero.
+def _prod_slopes(data: Any, segment_ids: Any, reduce_prod: Any, reduce_sum: Any, gather: Any) -> Any:
+    """Products of the other rows of each row's segment, without a division by zero.
+
+    A zero hides the product of the others: that is computed without the zeros, and counts where there is no
+    other zero.
+    """
     zero = np.zeros((), data.dtype.numpy_dtype)
     is_zero = cards.Equal(data, zero)
-    without = UnsortedSegmentProd(
-        cards.SelectV2(is_zero, cards.OnesLike(data), data), segment_ids, num_segments
+    zeros_here = cards.Cast(is_zero, DstT=dtypes.int32)
+    others = gather(reduce_prod(cards.SelectV2(is_zero, cards.OnesLike(data), data)))
+    other_zeros = gather(reduce_sum(zeros_here)) - zeros_here
+    slopes = cards.SelectV2(is_zero, others, cards.DivNoNan(others, data))
+    return conjugated(cards.SelectV2(cards.Equal(other_zeros, np.int32(0)), slopes, zero))
+
+
+def _segment_prod_gradient(doutput: Any, *, data: Any, segment_ids: Any) -> Any:
+    slopes = _prod_slopes(
+        data,
+        segment_ids,
+        lambda v: SegmentProd(v, segment_ids),
+        lambda v: SegmentSum(v, segment_ids),
+        lambda v: _gather_rows(v, segment_ids),
     )
-    zeros = UnsortedSegmentSum(cards.Cast(is_zero, DstT=dtypes.int32), segment_ids, num_segments)
-    others = _gather_known(without, segment_ids)[0]
-    other_zeros = _gather_known(zeros, segment_ids)[0] - cards.Cast(is_zero, DstT=dtypes.int32)
-    slope = cards.SelectV2(is_zero, others, cards.DivNoNan(others, data))
-    slope = cards.SelectV2(cards.Equal(other_zeros, np.int32(0)), slope, zero)
-    return slope * _gather_known(doutput, segment_ids)[0], None, None
+    return slopes * _gather_rows(doutput, segment_ids), None
+
+
+def _unsorted_prod_gradient(doutput: Any, *, data: Any, segment_ids: Any, num_segments: Any) -> Any:
+    slopes = _prod_slopes(
+        data,
+        segment_ids,
+        lambda v: UnsortedSegmentProd(v, segment_ids, num_segments),
+        lambda v: UnsortedSegmentSum(v, segment_ids, num_segments),
+        lambda v: _gather_known(v, segment_ids)[0],
+    )
+    return slopes * _gather_known(doutput, segment_ids)[0], None, None
 
 
 # ---- cards
 
 
 def _sorted_card(name: str, kernels: tuple[Any, Any], types: tuple[Any, ...], gradient: Any) -> Any:
-    fields = (
-        {"gradient": gradient}
-        if gradient is not None
-        else {"no_gradient": "TensorFlow defines none; unsorted_segment_prod has one"}
-    )
     return op(
         name,
         "data: T, segment_ids: Tindices -> output: T",
@@ -284,7 +301,7 @@ def _sorted_card(name: str, kernels: tuple[Any, Any], types: tuple[Any, ...], gr
             [np.array([[1.0, 2.0], [3.0, 0.5], [-1.0, 4.0]], np.float32), np.array([0, 2, 2], np.int32)],
             {},
         ),
-        **fields,
+        gradient=gradient,
     )
 
 
@@ -317,7 +334,7 @@ def _unsorted_card(
 
 SegmentSum = _sorted_card("SegmentSum", _sorted_kernel("sum"), dtypes.NUMERIC, _segment_sum_gradient)
 SegmentMean = _sorted_card("SegmentMean", (_mean_kernel, _mean_xla), dtypes.NUMERIC, _segment_mean_gradient)
-SegmentProd = _sorted_card("SegmentProd", _sorted_kernel("prod"), dtypes.NUMERIC, None)
+SegmentProd = _sorted_card("SegmentProd", _sorted_kernel("prod"), dtypes.NUMERIC, _segment_prod_gradient)
 SegmentMax = _sorted_card("SegmentMax", _sorted_kernel("max"), dtypes.REAL, _segment_extremum_gradient)
 SegmentMin = _sorted_card("SegmentMin", _sorted_kernel("min"), dtypes.REAL, _segment_extremum_gradient)
 
@@ -524,9 +541,9 @@ def unsorted_segment_min(data: Any, segment_ids: Any, num_segments: Any, name: s
 
 def _row_counts(totals: Any, segment_ids: Any, num_segments: Any) -> Any:
     """How many rows each segment has, at least 1, with the rank and dtype of `totals`."""
-    ones = cards.Cast(cards.OnesLike(segment_ids), DstT=totals.dtype.base_dtype)
-    counts = _expand_to(UnsortedSegmentSum(ones, segment_ids, num_segments), totals)
-    return cards.Maximum(counts, np.ones((), totals.dtype.numpy_dtype))
+    ones = cards.Cast(cards.OnesLike(segment_ids), DstT=dtypes.int32)
+    counts = cards.Maximum(UnsortedSegmentSum(ones, segment_ids, num_segments), np.int32(1))
+    return cards.Cast(_expand_to(counts, totals), DstT=totals.dtype.base_dtype)
 
 
 @export("math.unsorted_segment_mean", v1=["math.unsorted_segment_mean", "unsorted_segment_mean"])
