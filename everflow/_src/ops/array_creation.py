@@ -559,7 +559,7 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = dtypes.bool, na
 # ---- conversion between dtypes
 
 
-def _cast(xp: Any, x: Any, *, SrcT: Any, DstT: Any, Truncate: bool) -> Any:  # noqa: N803 - names of attrs
+def _cast(xp: Any, x: Any, *, SrcT: Any, DstT: Any, Truncate: bool) -> Any:
     target = DstT.numpy_dtype
     if SrcT == DstT:
         return x
@@ -581,7 +581,7 @@ def _c_name(dtype: Any) -> str:
     return {"float32": "float", "float64": "double", "float16": "half"}.get(dtype.name, dtype.name)
 
 
-def _cast_gradient(dy: Any, *, SrcT: Any) -> Any:  # noqa: N803
+def _cast_gradient(dy: Any, *, SrcT: Any) -> Any:
     return Cast(dy, DstT=SrcT) if SrcT.is_floating or SrcT.is_complex else None
 
 

@@ -80,7 +80,7 @@ def _gather(xp: Any, params: Any, indices: Any, axis: Any, *, batch_dims: int) -
 
 def _as_array(value: Any, dtype: Any) -> Any:
     """What NumPy picks from an array of objects may be the object itself."""
-    if dtype != object or isinstance(value, np.ndarray):
+    if np.dtype(dtype).kind != "O" or isinstance(value, np.ndarray):
         return value
     result = np.empty((), dtype)
     result[()] = value
@@ -152,7 +152,8 @@ def _gather_gradient(dy: Any, *, params_shape: Any, indices: Any, indices_shape:
                      ) -> tuple[Any, None, None]:
     if isinstance(dy, IndexedSlices):
         dy = convert(dy)
-    return _gather_transposed(dy, params_shape, indices, indices_shape, constant_value(axis), batch_dims, axis), None, None
+    return _gather_transposed(dy, params_shape, indices, indices_shape, constant_value(axis), batch_dims,
+                              axis), None, None
 
 
 def _gather_transposed(dy: Any, params_shape: Any, indices: Any, indices_shape: Any, known_axis: Any,
@@ -487,7 +488,8 @@ def _check_scatter_shapes(shape: TensorShape, indices: TensorShape, updates: Ten
                          f"{len(shape._dims)}")
     wanted = TensorShape(indices._dims[:-1] + shape._dims[depth:])
     if not wanted.is_compatible_with(updates):
-        raise ValueError(f"Dimensions of indices {indices} and of the output {shape} ask for updates of shape {wanted}, "
+        raise ValueError(f"Dimensions of indices {indices} and of the output {shape} ask for updates of shape "
+                         f"{wanted}, "
                          f"but updates have shape {updates}")
 
 
@@ -533,7 +535,8 @@ def scatter_nd(indices: Any, updates: Any, shape: Any, name: str | None = None) 
 
 
 ScatterNdNonAliasingAdd = op(
-    "ScatterNdNonAliasingAdd", "input: T, indices: Tindices, updates: T -> output: T", T=dtypes.NUMERIC + (dtypes.bool,),
+    "ScatterNdNonAliasingAdd", "input: T, indices: Tindices, updates: T -> output: T",
+    T=dtypes.NUMERIC + (dtypes.bool,),
     Tindices=INDICES,
     kernel=lambda xp, x, indices, updates: scatter_into(xp, np.array(x) if xp is np else x, indices, updates, "add"),
     shape=shapes.unchanged, gradient=lambda dy, *, indices: (dy, None, GatherNd(dy, indices)),
@@ -665,7 +668,8 @@ def _select(xp: Any, condition: Any, x: Any, y: Any) -> Any:
         raise invalid(f"'then' and 'else' must have the same size.  but received: {list(x.shape)} vs. {list(y.shape)}")
     if condition.shape != x.shape and condition.ndim:
         if condition.ndim != 1 or not x.ndim or condition.shape[0] != x.shape[0]:
-            raise invalid(f"'cond' must be a scalar, a vector of the first dimension's size, or of the shape of 'then': "
+            raise invalid("'cond' must be a scalar, a vector of the first dimension's size, or of the shape of "
+                          "'then': "
                           f"received {list(condition.shape)} for {list(x.shape)}")
         condition = xp.reshape(condition, condition.shape + (1,) * (x.ndim - 1))
     return _as_array(xp.where(condition, x, y), x.dtype)

@@ -75,7 +75,7 @@ def _pack_value(op: Any) -> TensorShape | None:
     return TensorShape([dimension_value(t) for t in op._inputs])
 
 
-def _pack_gradient(dy: Any, *, N: int, axis: int) -> list[Any]:  # noqa: N803 - the name of the attr
+def _pack_gradient(dy: Any, *, N: int, axis: int) -> list[Any]:
     return Unpack(dy, num=N, axis=axis)
 
 
@@ -243,7 +243,8 @@ def _concat(xp: Any, values: Any, axis: Any) -> Any:
     if not rank:
         raise invalid("ConcatOp : Can't concatenate scalars (use tf.stack instead)")
     if not -rank <= position < rank:
-        raise invalid(f"ConcatOp : Expected concatenating dimensions in the range [{-rank}, {rank}), but got {position}")
+        raise invalid(f"ConcatOp : Expected concatenating dimensions in the range [{-rank}, {rank}), but got "
+                      f"{position}")
     position %= rank
     first = values[0].shape
     for index, value in enumerate(values):
@@ -391,7 +392,7 @@ def concat(values: Any, axis: Any, name: str = "concat") -> Tensor:
             arrays = [v._value for v in values if type(v) is EagerTensor]
             if len(arrays) == len(values) and all(a.dtype is arrays[0].dtype for a in arrays):
                 return EagerTensor(np.concatenate(arrays, axis))
-        except Exception:  # noqa: BLE001,S110 - the door below raises it with its explanation
+        except Exception:  # the door below raises it, with its explanation
             pass
     return ConcatV2(list(values), axis, name=name)
 
@@ -787,7 +788,8 @@ MirrorPadGrad = op(
 
 
 @export("pad", v1=[])
-def pad(tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any = 0, name: str | None = None) -> Tensor:
+def pad(tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any = 0,
+        name: str | None = None) -> Tensor:
     """`tensor` with more elements around it.
 
     Args:

@@ -242,7 +242,8 @@ def _space_to_batch(xp: Any, x: Any, block: Any, paddings: Any) -> Any:
     shape = [x.shape[0]]
     for axis, size in enumerate(sizes, 1):
         if x.shape[axis] % size:
-            raise invalid(f"padded_shape[{axis - 1}]={x.shape[axis]} is not divisible by block_shape[{axis - 1}]={size}")
+            raise invalid(f"padded_shape[{axis - 1}]={x.shape[axis]} is not divisible by "
+                          f"block_shape[{axis - 1}]={size}")
         shape += [x.shape[axis] // size, size]
     tail = x.shape[1 + count:]
     x = x.reshape((*shape, *tail))
@@ -310,7 +311,8 @@ def _nd_shape(to_batch: bool) -> Any:
 
 
 def _square_shape(to_batch: bool) -> Any:
-    return lambda op: _blocks_shape(op, to_batch, np.array([op._attrs["block_size"]] * 2), constant_value(op._inputs[1]))
+    return lambda op: _blocks_shape(op, to_batch, np.array([op._attrs["block_size"]] * 2),
+                                    constant_value(op._inputs[1]))
 
 
 SpaceToBatchND = op(
@@ -642,7 +644,8 @@ def _dynamic_stitch(xp: Any, indices: Any, data: Any) -> Any:
             raise invalid(f"data[{i}].shape must start with indices[{i}].shape, got data[{i}].shape = "
                           f"{list(values.shape)}, indices[{i}].shape = {list(places.shape)}")
         if values.shape[places.ndim:] != rest:
-            raise invalid(f"Need data[0].shape[{indices[0].ndim}:] = data[{i}].shape[{places.ndim}:], got data[0].shape "
+            raise invalid(f"Need data[0].shape[{indices[0].ndim}:] = data[{i}].shape[{places.ndim}:], got "
+                          "data[0].shape "
                           f"= {list(data[0].shape)}, data[{i}].shape = {list(values.shape)}")
         rows.append(xp.reshape(values, (-1, *rest)))
     flat = np.concatenate([np.asarray(p).reshape(-1) for p in indices])

@@ -219,7 +219,8 @@ def _reshape_shape(op: Any) -> TensorShape:
     unknown = sizes.count(None)
     if total is not None:
         if unknown == 0 and known != total:
-            raise ValueError(f"Cannot reshape a tensor with {total} elements to shape {_text(sizes)} ({known} elements)")
+            raise ValueError(f"Cannot reshape a tensor with {total} elements to shape {_text(sizes)} ({known} "
+                             "elements)")
         if unknown == 1:
             if known == 0:
                 pass  # what the missing size is shows when it runs
@@ -278,7 +279,7 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Tensor:
                     return EagerTensor(tensor._value.reshape(shape))
             elif kind is EagerTensor and shape._value.min(initial=0) >= -1:
                 return EagerTensor(tensor._value.reshape(shape._value))
-        except Exception:  # noqa: BLE001,S110 - the door below raises it with its explanation
+        except Exception:  # the door below raises it, with its explanation
             pass
     return Reshape(tensor, shape, name=name)
 
@@ -391,7 +392,7 @@ def expand_dims(input: Any, axis: Any, name: str | None = None) -> Tensor:
                 position = axis if axis >= 0 else axis + number + 1
                 sizes = value.shape
                 return EagerTensor(value.reshape(sizes[:position] + (1,) + sizes[position:]))
-        except Exception:  # noqa: BLE001,S110 - the door below raises it with its explanation
+        except Exception:  # the door below raises it, with its explanation
             pass
     return ExpandDims(input, axis, name=name)
 
@@ -481,7 +482,7 @@ def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Tensor:
             if type(axis) is int and value.shape[axis] == 1:
                 position = axis % value.ndim
                 return EagerTensor(value.reshape(value.shape[:position] + value.shape[position + 1:]))
-        except Exception:  # noqa: BLE001,S110 - the door below raises it with its explanation
+        except Exception:  # the door below raises it, with its explanation
             pass
     if axis is None:
         axis = ()
@@ -587,7 +588,7 @@ def transpose(a: Any, perm: Any = None, conjugate: bool = False, name: str = "tr
                 return EagerTensor(a._value.T)
             if type(perm) is list or type(perm) is tuple:
                 return EagerTensor(a._value.transpose(perm))
-        except Exception:  # noqa: BLE001,S110 - the door below raises it with its explanation
+        except Exception:  # the door below raises it, with its explanation
             pass
     with name_scope(name, "transpose") as scope:
         a = convert(a, name="a")

@@ -579,7 +579,7 @@ def _getitem(tensor: Any, key: Any) -> Tensor:
                 entry = _plain(key)
                 if type(entry) is int:
                     return EagerTensor(tensor._value[entry, ...])
-        except Exception:  # noqa: BLE001,S110 - the door below raises it with its explanation
+        except Exception:  # the door below raises it, with its explanation
             pass
     if _is_mask(key):
         return boolean_mask(tensor, key)
