@@ -177,7 +177,7 @@ def _from_scalar(value: Any, kind: str, dtype: DType | None, wanted: np.dtype | 
     target = "i" if wanted.kind == "u" else wanted.kind
     if dtype.is_floating or dtype.is_complex:  # type: ignore[union-attr]
         target = "c" if dtype.is_complex else "f"  # type: ignore[union-attr]
-    if target not in _ACCEPTS[kind] or (kind == "b" and target == "i"):
+    if target not in _ACCEPTS[kind]:
         raise TypeError(f"Cannot convert {value!r} to EagerTensor of dtype {_name(dtype)}")
     with np.errstate(all="ignore"):
         if kind == "i" and target == "i":
@@ -254,7 +254,7 @@ def _from_sequence(value: Any, dtype: DType | None, wanted: np.dtype | None) -> 
         target = "i" if wanted.kind == "u" else wanted.kind
         if dtype.is_floating or dtype.is_complex:  # type: ignore[union-attr]
             target = "c" if dtype.is_complex else "f"  # type: ignore[union-attr]
-        if target not in _ACCEPTS.get(source, "") or (source == "b" and target == "i"):
+        if target not in _ACCEPTS.get(source, ""):
             raise TypeError(f"Cannot convert {value!r} to EagerTensor of dtype {_name(dtype)}")
     if wanted is _OBJECT or (dtype is not None and dtype.base_dtype == dtypes.string):
         if array.size:
