@@ -15,13 +15,17 @@ import numpy as np
 from everflow._src.autodiff.rules import constant_zeros, is_trainable_dtype
 from everflow._src.autodiff.symbolic import differentiate
 from everflow._src.framework import dtypes
-from everflow._src.framework.context import recorders
+from everflow._src.framework.context import current_graph, recorders
+from everflow._src.framework.conversion import convert
 from everflow._src.framework.func_graph import FuncGraph, GraphFunction, flat_shapes
 from everflow._src.framework.indexed_slices import IndexedSlices
 from everflow._src.framework.registry import CARDS
 from everflow._src.framework.tensor import SymbolicTensor
 from everflow._src.framework.tensor_shape import TensorShape
+from everflow._src.ops import control_flow
 from everflow._src.ops.control_flow import PartitionedCall, StatefulPartitionedCall, is_effectful
+from everflow._src.ops.tensor_list import TensorListPopBack, TensorListPushBack, empty_list
+from everflow._src.ops.while_loop import while_in_graph
 
 
 def flows(tensor: Any) -> bool:
@@ -98,10 +102,10 @@ class Differentiable:
                     if gradient.dense_shape is not None:
                         parts.append(gradient.dense_shape)
                     results.append(tuple(range(len(outputs), len(outputs) + len(parts))))
-                    outputs.extend(graph.accept(_convert(p)) for p in parts)
+                    outputs.extend(graph.accept(convert(p)) for p in parts)
                 else:
                     results.append(len(outputs))
-                    outputs.append(graph.accept(_convert(gradient)))
+                    outputs.append(graph.accept(convert(gradient)))
             graph.outputs = outputs
         sources: list[tuple[str, int]] = []
         input_index = {id(t): i for i, t in enumerate(self.inputs)}
@@ -119,12 +123,6 @@ class Differentiable:
             inner_inputs.append(inner)
         graph.inputs = [*explicit, *inner_inputs]
         return Level(count, targets, GraphFunction(graph), sources, results)
-
-
-def _convert(value: Any) -> Any:
-    from everflow._src.framework.conversion import convert
-
-    return convert(value)
 
 
 def differentiable(function: GraphFunction) -> Differentiable:
@@ -158,8 +156,6 @@ def call_function(function: GraphFunction, arguments: Sequence[Any], name: str |
 def zeros_like(tensor: Any) -> Any:
     """Zeros of the shape of a tensor; an empty list for a list."""
     if tensor.dtype == dtypes.variant:
-        from everflow._src.ops.tensor_list import empty_list
-
         return empty_list(dtypes.float32)
     if tensor.shape.is_fully_defined():
         return constant_zeros(tensor.shape.as_list(), tensor.dtype.base_dtype)
@@ -282,8 +278,6 @@ def _zero_gradient(operand: Any) -> Any:
 
 
 def _choose(op: Any, functions: Sequence[Any]) -> Sequence[Any]:
-    from everflow._src.ops import control_flow
-
     if _branches_of(op):
         return control_flow.cond_v2(op._inputs[0], functions[0], functions[1], name="gradient")
     return control_flow.switch_case(op._inputs[0], list(functions), name="gradient")
@@ -333,9 +327,6 @@ def _loop_gradient(*dys: Any, op: Any) -> list[Any]:
     In each iteration the forward loop pushes the intermediates that the gradient of its body needs onto lists,
     which become loop variables; the backward loop pops them.
     """
-    from everflow._src.ops.tensor_list import TensorListPopBack, TensorListPushBack, empty_list
-    from everflow._src.ops.while_loop import _while_in_graph
-
     info = op.__dict__.setdefault("_loop", {})
     if not info:
         info["body"] = op._attrs["body"]
@@ -412,14 +403,12 @@ def _loop_gradient(*dys: Any, op: Any) -> list[Any]:
         sums = [CARDS["AddV2"](s, found[i]) for s, i in zip(sums, summed)]
         return (CARDS["Sub"](remaining, 1), *following, *sums, *stacks)
 
-    from everflow._src.framework.context import current_graph
-
     target_graph = current_graph()
     loop_vars = [op._outputs[0], *start_carried, *start_summed, *(lists[k] for k in popped)]
     loop_vars = [target_graph.accept(t) for t in loop_vars]
     invariants = [TensorShape([]), *(_loosest(t, op._inputs[i]) for t, i in zip(start_carried, carried)),
                   *(t.shape for t in start_summed), *(TensorShape([]) for _ in popped)]
-    results = _while_in_graph(
+    results = while_in_graph(
         target_graph, lambda remaining, *state: CARDS["Greater"](remaining, 0), step, loop_vars, invariants,
         op._attrs.get("parallel_iterations", 10), None, "gradient", False,
     )
@@ -473,7 +462,7 @@ def _extend_loop(op: Any, known: Differentiable, body: GraphFunction, added: Seq
     cond: GraphFunction = op._attrs["cond"]
     inputs = [*body.inputs]
     outputs = [*body.outputs]
-    for start, placeholder, pushed in added:
+    for start, _, pushed in added:
         with recorders(()), cond.graph.as_default():
             cond.graph.add_input(dtypes.variant, TensorShape([]), "accumulator")
         inputs = body.graph.inputs

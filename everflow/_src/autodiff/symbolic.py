@@ -63,7 +63,7 @@ def differentiate(
     for op in _ancestors(ys):
         if not any(identity_of(t) in reachable for t in op._inputs):
             continue
-        outputs = [t for t in op._outputs]
+        outputs = list(op._outputs)
         if not any(is_trainable_dtype(t._dtype) for t in outputs):
             continue
         reachable.update(identity_of(t) for t in outputs if identity_of(t) not in stop_ids)

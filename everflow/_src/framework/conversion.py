@@ -221,7 +221,7 @@ def _from_sequence(value: Any, dtype: DType | None, wanted: np.dtype | None) -> 
                 raise _unsupported(item)
         return _string_array(array)
     if kind in "US":
-        leaves = [v for v in _leaves(value)]
+        leaves = list(_leaves(value))
         if not all(isinstance(v, (str, bytes, np.ndarray)) for v in leaves):
             raise ValueError("Can't convert Python sequence with mixed types to Tensor.")
         if dtype is not None and dtype.base_dtype != dtypes.string:

@@ -146,6 +146,7 @@ class Card:
         self.differentiable: bool = fields["gradient"] is not None
         self.no_gradient: str | bool = fields["no_gradient"]
         self.host: bool = fields["host"]
+        self.takes_lists: bool = fields["takes_lists"]
         self.stateful: bool = fields["stateful"]
         self.reads_only: bool = fields["reads_only"]
         self.own_state: Callable | None = fields["own_state"]
@@ -284,6 +285,7 @@ def op(
     gradient: Callable | None = None,
     no_gradient: str | bool = False,
     host: bool = False,
+    takes_lists: bool = False,
     stateful: bool = False,
     reads_only: bool = False,
     own_state: Callable | None = None,
@@ -311,6 +313,7 @@ def op(
         attrs of this operation (`<input>_shape` for the shape alone); returns one gradient per input.
       no_gradient: True, or the reason, when there is none by nature.
       host: the operation never compiles (strings, files, shapes that depend on data).
+      takes_lists: it compiles on variants too, where they are lists of tensors.
       stateful: has side effects or reads state; kept, and kept in order.
       reads_only: stateful, but only reads its resource operands.
       own_state: `own_state(op) -> value`: initial value of a hidden variable (random counters).
@@ -340,7 +343,8 @@ def op(
             raise ValueError(f"{name}: type attr {argument.type_attr!r} is in the signature but not declared")
     card = Card(
         name, signature, kernel=kernel, xla=xla, shape=shape, gradient=gradient, no_gradient=no_gradient,
-        host=host, stateful=stateful, reads_only=reads_only, own_state=own_state, static=tuple(static),
+        host=host, takes_lists=takes_lists, stateful=stateful, reads_only=reads_only, own_state=own_state,
+        static=tuple(static),
         value_as_shape=value_as_shape, shape_only=shape_only, sample=sample, doc=doc, attrs=table,
         module=frame.f_globals.get("__name__", "?"), line=frame.f_lineno,
     )

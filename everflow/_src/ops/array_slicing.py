@@ -17,7 +17,7 @@ from everflow._src.framework.registry import Attr, op
 from everflow._src.framework.shape_rules import UNKNOWN_SHAPE
 from everflow._src.framework.tensor import EagerTensor, Tensor, install_method
 from everflow._src.framework.tensor_shape import Dimension, TensorShape
-from everflow._src.ops.array_gather import boolean_mask
+from everflow._src.ops.array_where import boolean_mask
 from everflow._src.ops.broadcasting import sum_to_shape
 from everflow._src.ops.by_name import cards
 from everflow._src.ops.naming import name_scope
@@ -701,4 +701,3 @@ def _iterate(self: Any) -> Any:
 
 install_method("__getitem__", _getitem)
 install_method("__iter__", _iterate, EagerTensor)
-

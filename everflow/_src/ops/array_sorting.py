@@ -16,7 +16,8 @@ from everflow._src.framework.registry import INT, Attr, op
 from everflow._src.framework.shape_rules import UNKNOWN_SHAPE
 from everflow._src.framework.tensor import EagerTensor, Tensor
 from everflow._src.framework.tensor_shape import TensorShape
-from everflow._src.ops.array_shape import index_attr, transpose
+from everflow._src.ops.array_shape import index_attr
+from everflow._src.ops.array_transpose import transpose
 from everflow._src.ops.by_name import cards
 from everflow._src.ops.naming import name_scope
 from everflow._src.runtime.failures import invalid
@@ -629,5 +630,3 @@ def unravel_index(indices: Any, dims: Any, name: str | None = None) -> Tensor:
     [[0, 1], [2, 2]]
     """
     return UnravelIndex(indices, dims, name=name)
-
-

@@ -67,7 +67,7 @@ PlaceholderWithDefault = op(
 Identity = op(
     "Identity", "input: T -> output: T", T=dtypes.ALL,
     kernel=lambda xp, value: value, shape=shapes.unchanged, gradient=lambda dy: dy,
-    value_as_shape=lambda op: constant_value_as_shape(op._inputs[0]),
+    value_as_shape=lambda op: constant_value_as_shape(op._inputs[0]), takes_lists=True,
     sample=lambda: ([np.array([1.0, -2.0], np.float32)], {}),
     doc="The same tensor.",
 )

@@ -18,9 +18,10 @@ from everflow._src.framework.conversion import convert
 from everflow._src.framework.export import export
 from everflow._src.framework.func_graph import FuncGraph, GraphFunction, flat_shapes
 from everflow._src.framework.operation import Operation
-from everflow._src.framework.registry import FUNCTION, FUNCTIONS, SHAPE, SHAPES, TYPES, op
+from everflow._src.framework.registry import CARDS, FUNCTION, FUNCTIONS, SHAPE, SHAPES, TYPES, op
 from everflow._src.framework.tensor import EagerTensor
 from everflow._src.framework.tensor_shape import TensorShape
+from everflow._src.ops.constants import Identity
 
 # ---- cards
 
@@ -42,12 +43,13 @@ def _function_shapes(op: Any) -> list[TensorShape]:
 
 PartitionedCall = op(
     "PartitionedCall", "args: *Tin -> output: *Tout", f=FUNCTION, config="", config_proto="", executor_type="",
-    kernel=_call, shape=_function_shapes, no_gradient="installed by autodiff/functional", doc="Calls a function.",
+    kernel=_call, shape=_function_shapes, takes_lists=True, no_gradient="installed by autodiff/functional",
+    doc="Calls a function.",
 )
 
 StatefulPartitionedCall = op(
     "StatefulPartitionedCall", "args: *Tin -> output: *Tout", f=FUNCTION, config="", config_proto="",
-    executor_type="", kernel=_call, shape=_function_shapes, stateful=True,
+    executor_type="", kernel=_call, shape=_function_shapes, stateful=True, takes_lists=True,
     no_gradient="installed by autodiff/functional", doc="Calls a function that has effects.",
 )
 
@@ -103,7 +105,7 @@ def _while(xp: Any, input: Sequence[Any], *, cond: GraphFunction, body: GraphFun
 def _while_card(name: str, stateful: bool) -> Any:
     return op(
         name, "input: *T -> output: *T", cond=FUNCTION, body=FUNCTION, output_shapes=SHAPES, parallel_iterations=10,
-        kernel=_while, shape=_declared_shapes, stateful=stateful,
+        kernel=_while, shape=_declared_shapes, stateful=stateful, takes_lists=True,
         no_gradient="installed by autodiff/functional", doc="Calls a function on its own outputs while another holds.",
     )
 
@@ -225,8 +227,6 @@ def _call_branches(kind: str, index: Any, functions: Sequence[Callable[[], Any]]
 
 
 def _identity(tensor: Any) -> Any:
-    from everflow._src.ops.constants import Identity
-
     return Identity(tensor)
 
 
@@ -398,8 +398,6 @@ def case(pred_fn_pairs: Any, default: Any = None, exclusive: bool = False, stric
 
 
 def _case_of(pairs: Any, default: Any, exclusive: bool, name: str) -> Any:
-    from everflow._src.ops.debugging import Assert
-
     if not isinstance(pairs, (list, tuple)):
         raise TypeError(f"'pred_fn_pairs' must be a list, tuple, or dict, received {pairs!r}")
     pairs = list(pairs)
@@ -416,21 +414,19 @@ def _case_of(pairs: Any, default: Any, exclusive: bool, name: str) -> Any:
     if graph is None:
         held = [i for i, (p, _) in enumerate(pairs) if _python_truth(p)]
         if exclusive and len(held) > 1:
-            Assert(convert(False), [f"More than one condition evaluated as True but exclusive=True. Conditions: {held}"])
+            CARDS["Assert"](convert(False), [f"More than one condition evaluated as True but exclusive=True. Conditions: {held}"])
         if held:
             return pairs[held[0]][1]()
         if default is None:
-            Assert(convert(False), ["None of the conditions evaluated as True. Conditions: "
+            CARDS["Assert"](convert(False), ["None of the conditions evaluated as True. Conditions: "
                                     f"{[p for p, _ in pairs]}"])
         return default()
     with graph.name_scope(name):
         checks = []
         predicates = [convert(p, dtypes.bool) for p, _ in pairs]
         if exclusive and len(predicates) > 1:
-            from everflow._src.framework.registry import CARDS
-
             count = CARDS["Sum"](CARDS["Cast"](CARDS["Pack"](predicates), DstT=dtypes.int32), [0])
-            checks.append(Assert(CARDS["LessEqual"](count, 1),
+            checks.append(CARDS["Assert"](CARDS["LessEqual"](count, 1),
                                  ["More than one condition evaluated as True but exclusive=True."]))
         with graph.control_dependencies([c for c in checks if c is not None]):
             functions = [f for _, f in pairs]
@@ -439,7 +435,7 @@ def _case_of(pairs: Any, default: Any, exclusive: bool, name: str) -> Any:
                 last = functions[-1]
 
                 def rest() -> Any:
-                    check = Assert(predicates[-1], ["None of the conditions evaluated as True."])
+                    check = CARDS["Assert"](predicates[-1], ["None of the conditions evaluated as True."])
                     with current_graph().control_dependencies([check]):
                         return nest.map_structure(_identity, last())
 

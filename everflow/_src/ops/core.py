@@ -4,13 +4,21 @@ The manifest finds public names without this; tensors need it, since their opera
 """
 
 from everflow._src.ops import (  # noqa: F401
+    array_blocks,
+    array_casting,
     array_creation,
     array_gather,
+    array_identity,
     array_joining,
-    array_layout,
+    array_order,
+    array_padding,
+    array_parts,
+    array_scatter,
     array_shape,
     array_slicing,
     array_sorting,
+    array_transpose,
+    array_where,
     clipping,
     comparison,
     constants,

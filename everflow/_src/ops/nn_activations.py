@@ -10,8 +10,8 @@ from everflow._src.framework import dtypes
 from everflow._src.framework import shape_rules as shapes
 from everflow._src.framework.conversion import convert
 from everflow._src.framework.export import export
-from everflow._src.framework.registry import Card, op
-from everflow._src.ops import array_joining, linalg_products, math_arithmetic, math_functions
+from everflow._src.framework.registry import CARDS, Card, op
+from everflow._src.ops import array_joining, linalg_products, math_arithmetic, math_functions, math_special
 from everflow._src.ops.families import fast_unary
 from everflow._src.ops.naming import name_scope
 from everflow._src.runtime.failures import invalid
@@ -93,10 +93,8 @@ def _elu_gradient_gradient(ddx: Any, *, gradients: Any, outputs: Any) -> tuple[A
     return EluGrad(ddx, outputs), Select(outputs < 0, ddx * gradients, zeros)
 
 
-def Select(condition: Any, x: Any, y: Any) -> Any:  # noqa: N802 - the name of the operation
+def Select(condition: Any, x: Any, y: Any) -> Any:
     """`x` where the condition holds, else `y`."""
-    from everflow._src.framework.registry import CARDS
-
     return CARDS["SelectV2"](condition, x, y)
 
 
@@ -166,8 +164,6 @@ def _log_softmax(xp: Any, logits: Any) -> Any:
 
 
 def _sum_last(x: Any) -> Any:
-    from everflow._src.framework.registry import CARDS
-
     return CARDS["Sum"](x, np.array([-1], np.int32), keep_dims=True)
 
 
@@ -241,8 +237,6 @@ def leaky_relu(features: Any, alpha: float = 0.2, name: str | None = None) -> An
 
 
 def _to_float(x: Any) -> Any:
-    from everflow._src.framework.registry import CARDS
-
     return CARDS["Cast"](x, DstT=dtypes.float32)
 
 
@@ -309,8 +303,6 @@ def gelu(features: Any, approximate: bool = False, name: str | None = None) -> A
     Raises:
       ValueError: `features` is not floating.
     """
-    from everflow._src.ops import math_special
-
     with name_scope(name, "Gelu"):
         features = convert(features, name="features")
         if not features.dtype.is_floating:
@@ -329,8 +321,6 @@ def _along_axis(card: Any, logits: Any, axis: int | None, name: str | None) -> A
         axis = -1
     if axis == -1 or (rank is not None and axis == rank - 1):
         return card(logits, name=name)
-    from everflow._src.framework.registry import CARDS
-
     if rank is None:
         raise ValueError("softmax along an axis that is not the last needs logits of known rank")
     if not -rank <= axis < rank:
@@ -388,7 +378,5 @@ def log_softmax_v1(logits: Any, axis: int | None = None, name: str | None = None
 @export(v1=["nn.relu_layer"])
 def relu_layer(x: Any, weights: Any, biases: Any, name: str | None = None) -> Any:
     """relu(x @ weights + biases)."""
-    from everflow._src.framework.registry import CARDS
-
     with name_scope(name, "relu_layer"):
         return relu(CARDS["BiasAdd"](linalg_products.matmul(x, weights), biases))

@@ -256,7 +256,7 @@ def _family(forward: str, by_data: str, by_weights: str, dims: int, data_format:
         return data_card(input_shape.tensor(), dw, out, **options), None, forward_card(x, dw, **options)
 
     weights_card = op(
-        by_weights, f"input: T, filter_sizes: int32, out_backprop: T -> output: T", T=types, **attrs,
+        by_weights, "input: T, filter_sizes: int32, out_backprop: T -> output: T", T=types, **attrs,
         kernel=call(lambda xp, x, sizes, dy, *a: kernels["weights"](None, xp, _by_weights, x, sizes, dy, a)),
         xla=call(lambda jax, x, sizes, dy, *a: kernels["weights"](jax, jax.numpy, _xla_by_weights, x, sizes, dy, a)),
         shape=lambda op: shapes.with_rank(constant_value_as_shape(op._inputs[1]), dims + 2), static=("filter_sizes",),

@@ -234,7 +234,7 @@ def softmax_cross_entropy_with_logits_v2(labels: Any, logits: Any, axis: int | N
 
 
 @export(v1=["nn.softmax_cross_entropy_with_logits"])
-def softmax_cross_entropy_with_logits_v1(_sentinel: Any = None, labels: Any = None, logits: Any = None,  # noqa: N803
+def softmax_cross_entropy_with_logits_v1(_sentinel: Any = None, labels: Any = None, logits: Any = None,
                                          dim: int = -1, name: str | None = None, axis: int | None = None) -> Any:
     """Cross entropy between labels and softmax(logits); no gradient flows to the labels."""
     _check_named("softmax_cross_entropy_with_logits", _sentinel, labels, logits)
@@ -297,7 +297,7 @@ def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: str
 
 
 @export(v1=["nn.sparse_softmax_cross_entropy_with_logits"])
-def sparse_softmax_cross_entropy_with_logits_v1(_sentinel: Any = None, labels: Any = None,  # noqa: N803
+def sparse_softmax_cross_entropy_with_logits_v1(_sentinel: Any = None, labels: Any = None,
                                                 logits: Any = None, name: str | None = None) -> Any:
     """Cross entropy between class indices and softmax(logits), with named arguments."""
     _check_named("sparse_softmax_cross_entropy_with_logits", _sentinel, labels, logits)
@@ -338,7 +338,7 @@ def sigmoid_cross_entropy_with_logits(labels: Any = None, logits: Any = None, na
 
 
 @export(v1=["nn.sigmoid_cross_entropy_with_logits"])
-def sigmoid_cross_entropy_with_logits_v1(_sentinel: Any = None, labels: Any = None, logits: Any = None,  # noqa: N803
+def sigmoid_cross_entropy_with_logits_v1(_sentinel: Any = None, labels: Any = None, logits: Any = None,
                                          name: str | None = None) -> Any:
     """Cross entropy between labels in [0, 1] and sigmoid(logits), with named arguments."""
     _check_named("sigmoid_cross_entropy_with_logits", _sentinel, labels, logits)

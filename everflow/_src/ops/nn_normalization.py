@@ -13,7 +13,7 @@ from everflow._src.framework.conversion import convert
 from everflow._src.framework.export import export
 from everflow._src.framework.registry import CARDS, Attr, op
 from everflow._src.framework.tensor_shape import TensorShape
-from everflow._src.ops import linalg_products, math_arithmetic, math_functions
+from everflow._src.ops import clipping, linalg_products, math_arithmetic, math_functions
 from everflow._src.ops.naming import name_scope
 from everflow._src.ops.nn_windows import is_channels_first
 from everflow._src.runtime.failures import invalid
@@ -586,8 +586,6 @@ def _gather(params: Any, ids: Any) -> Any:
 def _clip(rows: Any, ids: Any, max_norm: Any) -> Any:
     if max_norm is None:
         return rows
-    from everflow._src.ops import clipping
-
     ids = convert(ids)
     if ids.shape.rank is not None and rows.shape.rank is not None:
         axes: Any = list(range(ids.shape.rank, rows.shape.rank))

@@ -271,7 +271,7 @@ def _family(dims: int, suffix: str, data_format: str) -> dict[str, Card]:
         f"AvgPool{suffix}", "value: T -> output: T" if dims == 2 else "input: T -> output: T", T=_FLOATS, **attrs,
         kernel=wrap(average, False), shape=_pool_shape,
         gradient=lambda dy, *, op: cards["avg_grad"](
-            _shape_of(op.inputs[0]), dy, **options(op, "explicit_paddings")),
+            CARDS["Shape"](op.inputs[0]), dy, **options(op, "explicit_paddings")),
         sample=lambda: ([sample_x() / 10], sample_attrs), doc="The average of each window, without padding.",
     )
     cards["avg_grad"] = op(
@@ -288,12 +288,6 @@ def _family(dims: int, suffix: str, data_format: str) -> dict[str, Card]:
 
 def _sample_max(x: np.ndarray, window: Sequence[int]) -> np.ndarray:
     return _max(np, x, _Pool(x.shape, window, window, "SAME", (), "NHWC"))
-
-
-def _shape_of(tensor: Any) -> Any:
-    from everflow._src.ops.array_shape import Shape
-
-    return Shape(tensor)
 
 
 _two, _three = _family(2, "", "NHWC"), _family(3, "3D", "NDHWC")

@@ -172,7 +172,7 @@ def max_pool_with_argmax(input: Any, ksize: Any, strides: Any, padding: str, dat
 
 @export(v1=["nn.max_pool_with_argmax"])
 def max_pool_with_argmax_v1(input: Any, ksize: Any, strides: Any, padding: str, data_format: str = "NHWC",
-                            Targmax: Any = None, name: str | None = None, output_dtype: Any = None,  # noqa: N803
+                            Targmax: Any = None, name: str | None = None, output_dtype: Any = None,
                             include_batch_in_index: bool = False) -> Any:
     """The maximum of each window, and its flat position; `Targmax` is the older name of `output_dtype`."""
     return _with_argmax(input, ksize, strides, padding, data_format, output_dtype or Targmax or dtypes.int64,

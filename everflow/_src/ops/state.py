@@ -9,6 +9,7 @@ import numpy as np
 
 from everflow._src.framework import dtypes
 from everflow._src.framework import shape_rules as shapes
+from everflow._src.framework.errors import OutOfRangeError
 from everflow._src.framework.indexed_slices import IndexedSlices
 from everflow._src.framework.registry import CARDS, SHAPE, Attr, Card, op
 from everflow._src.framework.tensor_shape import TensorShape
@@ -389,8 +390,6 @@ REF_SCATTER_ND = {name: _ref_scatter_nd(name, title) for name, title in
 
 
 def _count_up_to(xp: Any, resource: VariableResource, *, limit: int, frame: Any) -> Any:
-    from everflow._src.framework.errors import OutOfRangeError
-
     value = frame.read(resource)
     if value >= limit:
         raise OutOfRangeError(None, None, f"Reached limit of {limit}")

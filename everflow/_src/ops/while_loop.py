@@ -74,7 +74,7 @@ def _is_less_specific(general: TensorShape, specific: TensorShape) -> bool:
     return all(g is None or g == s for g, s in zip(general.as_list(), specific.as_list()))
 
 
-def _while_in_graph(graph: Any, cond: Callable, body: Callable, loop_vars: Any, shape_invariants: Any,
+def while_in_graph(graph: Any, cond: Callable, body: Callable, loop_vars: Any, shape_invariants: Any,
                     parallel_iterations: int, maximum_iterations: Any, name: str, packed: bool) -> Any:
     with graph.name_scope(name) as scope:
         flat = [convert(v, name="loop_var") if not isinstance(v, SymbolicTensor) else graph.accept(v)
@@ -204,7 +204,7 @@ def _loop(cond: Any, body: Any, loop_vars: Any, shape_invariants: Any, parallel_
     graph = current_graph() if STATE.busy else None
     if graph is None:
         return _while_eagerly(cond, body, loop_vars, maximum_iterations, packed)
-    results = _while_in_graph(graph, cond, body, loop_vars, shape_invariants, parallel_iterations or 10,
+    results = while_in_graph(graph, cond, body, loop_vars, shape_invariants, parallel_iterations or 10,
                               maximum_iterations, name or "while", packed)
     if same_structure:
         return results

@@ -20,17 +20,19 @@ from everflow._src.framework.errors import OpError
 from everflow._src.framework.func_graph import GraphFunction
 from everflow._src.runtime.failures import HostNeeded, explain
 from everflow._src.runtime.frames import program_of
+from everflow._src.runtime.instructions import Instruction, interpret
 from everflow._src.runtime.jax_backend import jax_modules
-from everflow._src.runtime.program import Instruction, Program, interpret
 from everflow._src.runtime.quiet import be_loud, be_quiet
-from everflow._src.runtime.resources import STATE_LOCK, Resource, VariableResource, uninitialized
+from everflow._src.runtime.resources import STATE_LOCK, Resource, VariableResource, Variant, uninitialized
+from everflow._src.runtime.tensor_lists import AnyList, Growth, TracedList, most_iterations, with_room
 
 # Values known while compiling become part of the executable up to this many elements; larger ones are
 # computed by it, or passed to it.
 _LARGEST_FOLDED = 1024
+_ON_THE_BORDER = "it shares a variant with the host"
 
 
-def cut(program: Program, instructions: Sequence[Instruction]) -> list[Any]:
+def cut(program: Any, instructions: Sequence[Instruction]) -> list[Any]:
     """Compiled steps and host steps that together run `instructions`, as few as possible."""
     order = _schedule(instructions)
     groups: list[list[Instruction]] = []
@@ -39,7 +41,7 @@ def cut(program: Program, instructions: Sequence[Instruction]) -> list[Any]:
             groups.append([])
         groups[-1].append(instruction)
     used_after: set[int] = set(program.output_slots)
-    needed_by = [set(s for i in g for s in i.inputs) for g in groups]
+    needed_by = [{s for i in g for s in i.inputs} for g in groups]
     steps: list[Any] = []
     for index, group in enumerate(groups):
         later = set().union(*needed_by[index + 1:]) if index + 1 < len(groups) else set()
@@ -115,7 +117,7 @@ class HostStep:
 class CompiledStep:
     """Instructions that run as one XLA executable per set of resources and input shapes."""
 
-    def __init__(self, program: Program, instructions: Sequence[Instruction], needed_later: set[int]) -> None:
+    def __init__(self, program: Any, instructions: Sequence[Instruction], needed_later: set[int]) -> None:
         self.program = program
         self.instructions = list(instructions)
         self.needed_later = needed_later
@@ -146,8 +148,21 @@ class CompiledStep:
         self.types = types
         return types
 
+    def _keep_variants_off_the_border(self) -> bool:
+        """Values of dtype variant live within a step; what takes one in or hands one out goes to the host."""
+        border = {s for s in (*self.input_slots, *self.output_slots) if self.types[s] == dtypes.variant}
+        found = False
+        for instruction in self.instructions if border else ():
+            if border.intersection(instruction.inputs) or border.intersection(instruction.outputs):
+                instruction.host, instruction.host_reason = True, _ON_THE_BORDER
+                found = True
+        return found
+
     def run(self, env: list[Any], frame: Any) -> list[Any] | None:
         """Runs the step; returns the steps to run in its place when it had to be cut."""
+        if not self.executables and self._keep_variants_off_the_border():
+            with self.lock:
+                return _cut_again(self)
         resources = [env[s] for s in self.resource_slots]
         key = tuple([id(r) for r in resources]) + (id(frame.store),)
         executable = self.executables.get(key)
@@ -328,7 +343,8 @@ def trace(instructions: Sequence[Instruction], env: list[Any], frame: TraceFrame
         values = [env[i] for i in instruction.inputs]
         card = instruction.card
         try:
-            if instruction.host:
+            # As part of a larger program, what is on the border of its own program may be inside.
+            if instruction.host and instruction.host_reason is not _ON_THE_BORDER:
                 raise HostNeeded(instruction.host_reason)
             for position in instruction.derefs:
                 values[position] = frame.read(values[position])
@@ -353,9 +369,9 @@ def trace(instructions: Sequence[Instruction], env: list[Any], frame: TraceFrame
             needed.instruction = instruction  # type: ignore[attr-defined]
             raise
         except frame.jax.needs_value as error:
-            needed = HostNeeded(f"its kernel needs a value: {type(error).__name__}")
-            needed.instruction = instruction  # type: ignore[attr-defined]
-            raise needed from None
+            wants_value = HostNeeded(f"its kernel needs a value: {type(error).__name__}")
+            wants_value.instruction = instruction  # type: ignore[attr-defined]
+            raise wants_value from None
         except OpError as error:
             raise explain(error, card, values, instruction.op).with_traceback(None) from None
         except Exception as error:
@@ -423,20 +439,36 @@ class TraceFrame:
             return self.run(functions[int(index)], arguments)
         written = self._written_by(functions, arguments)
 
-        def call(function: GraphFunction, state: Sequence[Any]) -> Any:
+        fakes = [[t._op.type == "FakeParam" for t in f.outputs] for f in functions]
+        forms: dict[int, Any] = {}
+
+        def call(function: GraphFunction, missing: Sequence[bool], state: Sequence[Any]) -> Any:
             inner = self._child(written, state)
             outputs = inner.run(function, arguments)
             if any(isinstance(o, Resource) for o in outputs):
                 raise HostNeeded("its branches return resources")
-            return [self._array(o) for o in outputs], [inner.values[id(r)] for r in written]
+            values = []
+            for position, output in enumerate(outputs):
+                if missing[position]:
+                    # What only another branch computes: zeros of the form it has there.
+                    if position in forms:
+                        values.append(self.jax.numpy.zeros(forms[position].shape, forms[position].dtype))
+                    continue
+                values.append(self._array(output))
+            return values, [inner.values[id(r)] for r in written]
 
         state = [self.values[id(r)] for r in written]
         if any(s is None for s in state):
             raise HostNeeded("its branches initialize variables")
+        state = [self._array(s) for s in state]
         try:
+            if any(any(f) for f in fakes):
+                for function, missing in zip(functions, fakes):
+                    shaped, _ = self.jax.jax.eval_shape(functools.partial(call, function, missing), state)
+                    forms.update(zip([i for i, m in enumerate(missing) if not m], shaped))
             outputs, state = self.jax.jax.lax.switch(
                 self.jax.numpy.asarray(index, "int32"),
-                [functools.partial(call, f) for f in functions], [self._array(s) for s in state],
+                [functools.partial(call, f, m) for f, m in zip(functions, fakes)], state,
             )
         except TypeError as error:
             raise HostNeeded(f"its branches do not agree in shapes: {str(error)[:200]}") from None
@@ -448,6 +480,8 @@ class TraceFrame:
              maximum_iterations: int | None = None) -> list[Any]:
         fixed = _loop_invariants(body)
         carried = [i for i, a in enumerate(arguments) if i not in fixed and not isinstance(a, Resource)]
+        lists = [i for i in carried if isinstance(arguments[i], AnyList)]
+        carried = [i for i in carried if i not in lists]
         written = self._written_by([body], arguments)
         if self._written_by([condition], arguments):
             raise HostNeeded("its condition assigns variables")
@@ -457,40 +491,72 @@ class TraceFrame:
             raise HostNeeded("its body initializes variables")
         state = [self._array(s) for s in state]
 
-        def rebuild(values: Sequence[Any]) -> list[Any]:
+        entering = {i: arguments[i] for i in lists}
+
+        def rebuild(values: Sequence[Any], parts: Sequence[Any] = ()) -> list[Any]:
             full = list(arguments)
             for position, value in zip(carried, values):
                 full[position] = value
+            for position, (buffer, length) in zip(lists, parts):
+                full[position] = TracedList(self.jax.jax, buffer, length, entering[position])
             return full
 
+        if lists:
+            entering = self._lists_with_room(entering, condition, body, arguments, maximum_iterations,
+                                             lambda: (self._child(written, state), rebuild(start)))
+        parts = [(entering[i].buffer, entering[i].length) for i in lists]
+
         def holds(carry: Any) -> Any:
-            count, values, variables = carry
+            count, values, variables, parts = carry
             inner = self._child(written, variables)
-            result = self.jax.numpy.reshape(self._array(inner.run(condition, rebuild(values))[0]), ())
+            result = self.jax.numpy.reshape(self._array(inner.run(condition, rebuild(values, parts))[0]), ())
             if maximum_iterations is not None:
                 result = self.jax.numpy.logical_and(result, count < maximum_iterations)
             return result
 
         def step(carry: Any) -> Any:
-            count, values, variables = carry
+            count, values, variables, parts = carry
             inner = self._child(written, variables)
-            outputs = inner.run(body, rebuild(values))
-            return count + 1, [self._array(outputs[i]) for i in carried], [inner.values[id(r)] for r in written]
+            outputs = inner.run(body, rebuild(values, parts))
+            return (count + 1, [self._array(outputs[i]) for i in carried], [inner.values[id(r)] for r in written],
+                    [(outputs[i].buffer, outputs[i].length) for i in lists])
 
         count = self.jax.numpy.asarray(0, "int64")
         try:
-            _, values, state = self.jax.jax.lax.while_loop(holds, step, (count, start, state))
+            _, values, state, parts = self.jax.jax.lax.while_loop(holds, step, (count, start, state, parts))
         except TypeError as error:
             raise HostNeeded(f"a loop variable changes its shape: {str(error)[:200]}") from None
         for resource, value in zip(written, state):
             self.values[id(resource)] = value
-        return rebuild(values)
+        return rebuild(values, parts)
+
+    def _lists_with_room(self, lists: dict[int, Any], condition: GraphFunction, body: GraphFunction,
+                         arguments: Sequence[Any], maximum_iterations: int | None, enter: Any) -> dict[int, Any]:
+        """Lists as a loop carries them: one iteration is looked at to see by what they grow."""
+        growths: dict[int, Growth] = {}
+
+        def look() -> None:
+            inner, entering = enter()
+            outputs = inner.run(body, entering)
+            growths.update({i: Growth(entering[i], outputs[i]) for i in lists})
+
+        self.jax.jax.eval_shape(look)
+        iterations = 0
+        if any(g.count > 0 for g in growths.values()):
+            bounds = (maximum_iterations, most_iterations(condition, body, arguments))
+            known = [b for b in bounds if b is not None]
+            if not known:
+                raise HostNeeded("it saves values in each iteration, and their number is not known")
+            iterations = min(known)
+        return {i: with_room(self.jax.jax, items, growths[i], iterations) for i, items in lists.items()}
 
     def _array(self, value: Any) -> Any:
         if self.is_tracer(value):
             return value
         if value is None:
             raise HostNeeded("a value is missing")
+        if isinstance(value, Variant):
+            raise HostNeeded("a variant has no form on the device")
         return self.jax.numpy.asarray(value, getattr(value, "dtype", None))
 
     def _child(self, written: Sequence[VariableResource], state: Sequence[Any]) -> TraceFrame:

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 from everflow._src.framework.registry import Card
 from everflow._src.framework.tensor import CPU, DeviceTensor, EagerTensor, install_device_copier
+from everflow._src.runtime.compiler import TraceFrame
 from everflow._src.runtime.failures import explain
+from everflow._src.runtime.frames import HOST_FRAME, EagerOp
 from everflow._src.runtime.jax_backend import jax_modules
 
 
@@ -44,9 +46,6 @@ def describe_devices() -> list[DeviceAttributes]:
 
 def run_on_accelerator(card: Card, flat: list[Any], attrs: dict[str, Any], name: str | None) -> Any:
     """Computes one eager operation where its operands lie."""
-    from everflow._src.runtime.compiler import TraceFrame
-    from everflow._src.runtime.frames import HOST_FRAME, EagerOp
-
     modules = jax_modules()
     xla = card.xla is not None
     kernel = card.bind(attrs, EagerOp(card, attrs), xla=xla)

@@ -23,6 +23,7 @@ from everflow._src.framework.func_graph import inaccessible
 from everflow._src.framework.registry import REQUIRED, Argument, Card
 from everflow._src.framework.tensor import DeviceTensor, EagerTensor, SymbolicTensor, Tensor, as_eager
 from everflow._src.framework.tensor_shape import TensorShape
+from everflow._src.runtime.devices import has_accelerator, run_on_accelerator
 from everflow._src.runtime.failures import explain
 from everflow._src.runtime.frames import HOST_FRAME, EagerOp
 from everflow._src.runtime.quiet import be_loud, be_quiet
@@ -353,7 +354,7 @@ def run_eagerly(card: Card, flat: list[Any], attrs: dict[str, Any], name: str | 
     if STATE.busy and LOCAL.device is not None:
         accelerated = _device_asks_for_accelerator(accelerated)
     if accelerated and not card.host:
-        results = _run_on_accelerator(card, flat, attrs, name)
+        results = run_on_accelerator(card, flat, attrs, name)
     else:
         try:
             values: list[Any] = [t._array for t in flat]
@@ -402,18 +403,10 @@ def _is_on_cpu(value: Any) -> bool:
 def _device_asks_for_accelerator(default: bool) -> bool:
     wanted = device_from_scope(LOCAL.device, None)
     if "GPU" in wanted.upper():
-        from everflow._src.runtime.devices import has_accelerator
-
         return has_accelerator()
     if "CPU" in wanted.upper():
         return False
     return default
-
-
-def _run_on_accelerator(card: Card, flat: list[Any], attrs: dict[str, Any], name: str | None) -> Any:
-    from everflow._src.runtime.devices import run_on_accelerator
-
-    return run_on_accelerator(card, flat, attrs, name)
 
 
 def package(card: Card, attrs: dict[str, Any], tensors: Sequence[Any]) -> Any:

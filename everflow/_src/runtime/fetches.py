@@ -57,7 +57,7 @@ class FetchPlan:
                 try:
                     return kind(items)
                 except TypeError:  # a defaultdict, which wants its factory first
-                    return {k: v for k, v in items}
+                    return dict(items)
 
             return build_dict
         if hasattr(type(fetch), "__attrs_attrs__"):

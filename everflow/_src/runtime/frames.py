@@ -18,12 +18,18 @@ from everflow._src.framework.registry import Card
 from everflow._src.runtime.resources import EAGER_STORE, Store, VariableResource
 
 _program_factory: Callable[[GraphFunction], Any] | None = None
+_program_class: Callable[..., Any] | None = None
 
 
-def install_program_factory(factory: Callable[[GraphFunction], Any]) -> None:
+def install_program_factory(factory: Callable[[GraphFunction], Any], program_class: Callable[..., Any]) -> None:
     """Programs run in frames and frames run programs: runtime/program introduces itself here."""
-    global _program_factory
-    _program_factory = factory
+    global _program_factory, _program_class
+    _program_factory, _program_class = factory, program_class
+
+
+def new_program(inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
+    """A program that is never compiled, for looking ahead while another one is."""
+    return _program_class(inputs, outputs, compile_now=False)  # type: ignore[misc]
 
 
 def program_of(function: GraphFunction) -> Any:

@@ -17,7 +17,6 @@ from everflow._src.framework.dtypes import DType
 from everflow._src.framework.errors import FailedPreconditionError
 from everflow._src.framework.tensor_shape import TensorShape
 
-
 # Held while a compiled step takes variables' memory and puts the new values in place, and while a reader takes
 # a value that such a step might overwrite.
 STATE_LOCK = threading.RLock()

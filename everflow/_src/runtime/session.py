@@ -174,7 +174,7 @@ class BaseSession:
         if feed_list is not None and not isinstance(feed_list, (list, tuple)):
             raise TypeError("Argument `feed_list` must be a list or tuple.")
         keys = list(feed_list or ())
-        state: dict[str, Any] = {"entry": self._prepare(fetches, {k: None for k in _unique(keys)}, None)}
+        state: dict[str, Any] = {"entry": self._prepare(fetches, dict.fromkeys(_unique(keys)), None)}
 
         def call(*values: Any, **keywords: Any) -> Any:
             if self._closed:
@@ -184,7 +184,7 @@ class BaseSession:
                                 f"{len(values)}")
             entry = state["entry"]
             if entry[0] != self._graph._version:
-                entry = state["entry"] = self._prepare(fetches, {k: None for k in _unique(keys)}, None)
+                entry = state["entry"] = self._prepare(fetches, dict.fromkeys(_unique(keys)), None)
             _, plan, program, feeds = entry
             arguments = [_feed_value(t, v) for t, v in zip(feeds, values)]
             for index in plan.kept_feeds:

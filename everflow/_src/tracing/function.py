@@ -15,6 +15,7 @@ from everflow._src.autodiff.tape import VariableWatcher
 from everflow._src.framework import context, nest
 from everflow._src.framework.context import LOCAL, STATE, current_graph
 from everflow._src.framework.conversion import convert
+from everflow._src.framework.dtypes import as_dtype
 from everflow._src.framework.export import export
 from everflow._src.framework.func_graph import FuncGraph, uid
 from everflow._src.framework.operation import Operation
@@ -434,8 +435,6 @@ class Function:
 
 def convert_dtype(value: Any) -> Any:
     """The dtype of the tensor that an array becomes."""
-    from everflow._src.framework.dtypes import as_dtype
-
     return as_dtype(np.asarray(value).dtype) if np.asarray(value).dtype.kind not in "US" else as_dtype("string")
 
 

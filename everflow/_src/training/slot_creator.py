@@ -25,15 +25,15 @@ def _name(primary: Any) -> str:
 
 def _create(primary: Any, value: Any, name: str, dtype: Any) -> Any:
     """A variable `<primary>/<name>`, of the kind that `primary` is."""
-    use_resource = not (isinstance(primary, Variable) and is_reference(primary))
-    if current_graph() is None or not hasattr(primary, "op"):
+    use_resource = not is_reference(primary) if isinstance(primary, Variable) else None
+    if current_graph() is None or not isinstance(primary, Variable):
         with variable_scope(None, f"{_name(primary)}/{name}"):
-            return _variable(value, dtype, True)
+            return _variable(value, dtype, use_resource)
     with variable_scope(None, f"{_name(primary)}/{name}"), colocate_with(primary.op):
         return _variable(value, dtype, use_resource)
 
 
-def _variable(value: Any, dtype: Any, use_resource: bool) -> Any:
+def _variable(value: Any, dtype: Any, use_resource: bool | None) -> Any:
     name = get_variable_scope().name
     with no_name_scope():
         if current_graph() is not None:

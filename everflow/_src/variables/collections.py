@@ -14,7 +14,7 @@ from everflow._src.framework.export import export
 from everflow._src.framework.graph_collections import GraphKeys
 from everflow._src.framework.registry import CARDS
 from everflow._src.ops import state
-from everflow._src.ops.array_gather import boolean_mask
+from everflow._src.ops.array_where import boolean_mask
 from everflow._src.ops.grouping import group
 
 # ---- lists
@@ -218,7 +218,7 @@ def assign_add(ref: Any, value: Any, use_locking: bool | None = None, name: str 
     """Adds to the value of a variable; see `tf.compat.v1.assign`."""
     if _is_reference(ref):
         return state.AssignAdd(ref, value, use_locking=use_locking, name=name)
-    return ref.assign_add(value, name=name)
+    return ref.assign_add(value)  # without the name, as TensorFlow has it
 
 
 @export(v1=["assign_sub"])
@@ -226,7 +226,7 @@ def assign_sub(ref: Any, value: Any, use_locking: bool | None = None, name: str 
     """Subtracts from the value of a variable; see `tf.compat.v1.assign`."""
     if _is_reference(ref):
         return state.AssignSub(ref, value, use_locking=use_locking, name=name)
-    return ref.assign_sub(value, name=name)
+    return ref.assign_sub(value)
 
 
 @export(v1=["count_up_to"])

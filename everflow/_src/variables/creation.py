@@ -41,7 +41,7 @@ class VariableAggregation(enum.Enum):
     SUM = 1
     MEAN = 2
     ONLY_FIRST_REPLICA = 3
-    ONLY_FIRST_TOWER = 3
+    ONLY_FIRST_TOWER = 3  # noqa: PIE796 - the older name of the same
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, VariableAggregationV2):

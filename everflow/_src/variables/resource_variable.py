@@ -18,6 +18,7 @@ from everflow._src.framework.registry import CARDS
 from everflow._src.framework.tensor import EagerTensor, Tensor, as_eager
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.ops import state
+from everflow._src.ops.control_flow import cond
 from everflow._src.ops.array_slicing import index_vectors
 from everflow._src.runtime.resources import VariableResource
 from everflow._src.variables.creation import VariableAggregation, VariableSynchronization, install_kind
@@ -237,7 +238,10 @@ class ResourceVariable(Variable, Trackable):
         return CARDS["GatherNd"](self.value(), indices, name=name)
 
     def initialized_value(self) -> Any:
-        raise NotImplementedError("initialized_value() of a resource variable: use read_value()")
+        """In a graph, the initial value while the variable has none yet, and its value after."""
+        if not self._in_graph:
+            return self.read_value()
+        return cond(self.is_initialized(), self.read_value, lambda: self._initial_value)
 
     def numpy(self) -> Any:
         """The value as a NumPy array.

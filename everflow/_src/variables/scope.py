@@ -364,7 +364,7 @@ def _check_reuse(reuse: Any) -> None:
 
 
 @export(v1=["variable_scope"])
-class variable_scope:  # noqa: N801 - its public name
+class variable_scope:
     """A context manager in which `get_variable` makes or shares variables whose names begin with the scope's.
 
     Args:

@@ -11,6 +11,7 @@ from everflow._src.framework.dtypes import DType, as_dtype
 from everflow._src.framework.export import export
 from everflow._src.framework.tensor import Reference, Tensor
 from everflow._src.framework.tensor_shape import TensorShape
+from everflow._src.runtime.session import get_default_session
 from everflow._src.variables.creation import VariableAggregation, VariableSynchronization, create
 
 _AUTO, _NONE = VariableSynchronization.AUTO, VariableAggregation.NONE
@@ -225,8 +226,6 @@ class Variable(metaclass=VariableMeta):
         Raises:
           ValueError: there is no session.
         """
-        from everflow._src.runtime.session import get_default_session
-
         session = session or get_default_session()
         if session is None:
             raise ValueError("Either session argument should be provided or default session should be established")
@@ -282,7 +281,7 @@ class Variable(metaclass=VariableMeta):
         return self.__repr__()
 
     @classmethod
-    def _OverloadAllOperators(cls) -> None:  # noqa: N802 - a name that subclasses elsewhere call
+    def _OverloadAllOperators(cls) -> None:
         """Operators are inherited."""
 
     class SaveSliceInfo:
