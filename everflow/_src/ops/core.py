@@ -41,6 +41,8 @@ from everflow._src.ops import (  # noqa: F401
     nn_pooling_functions,
     norms,
     operators,
+    printing,
+    python_functions,
     queues,
     reductions,
     segments,
