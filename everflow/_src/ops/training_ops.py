@@ -23,8 +23,19 @@ from everflow._src.runtime.failures import invalid
 
 _INDEX = (dtypes.int32, dtypes.int64)
 
-# formula(xp, state, operands by name, attrs) -> new state; None leaves a variable as it is.
-Formula = Callable[[Any, Sequence[Any], dict[str, Any], dict[str, Any]], Sequence[Any]]
+# formula(xp, state, operands by name, flag) -> new state; `flag` is the value of the one attr that it reads.
+Formula = Callable[[Any, Sequence[Any], dict[str, Any], bool], Sequence[Any]]
+
+
+def _asking_for(flag: str | None, kernel: Callable) -> Callable:
+    """The kernel in the form that names the attr it wants."""
+    if flag == "use_nesterov":
+        return lambda xp, *inputs, use_nesterov, frame: kernel(xp, inputs, use_nesterov, frame)
+    if flag == "update_slots":
+        return lambda xp, *inputs, update_slots, frame: kernel(xp, inputs, update_slots, frame)
+    if flag == "multiply_linear_by_lr":
+        return lambda xp, *inputs, multiply_linear_by_lr, frame: kernel(xp, inputs, multiply_linear_by_lr, frame)
+    return lambda xp, *inputs, frame: kernel(xp, inputs, False, frame)
 
 
 def _check_dense(states: Sequence[Any], gradient: Any, names: Sequence[str]) -> None:
@@ -69,22 +80,22 @@ def _apply(name: str, states: Sequence[str], operands: Sequence[str], formula: F
       reference: whether there are forms for reference variables.
       integers: the operands that are int64.
       sparse_operands: the order of operands in the sparse forms, "grad" and "indices" included.
-      **flags: attrs that the formula reads.
+      **flags: the attr that the formula reads, and its default.
     """
+    flag = next(iter(flags), None)
     count = len(states)
     gradient_name = "delta" if "delta" in operands else "grad"
     grad = operands.index(gradient_name)
 
-    def dense(xp: Any, *inputs: Any, op: Any, frame: Any) -> Any:
+    def dense(xp: Any, inputs: Sequence[Any], flag: bool, frame: Any) -> Any:
         variables, values = inputs[:count], inputs[count:]
         current = [frame.read(v) for v in variables]
         _check_dense(current, values[grad], states)
-        for variable, new in zip(variables, formula(xp, current, dict(zip(operands, values)), op._attrs)):
-            if new is not None:
-                frame.assign(variable, new)
-        return variables[0] if op.type[0] == "A" else None
+        for variable, new in zip(variables, formula(xp, current, dict(zip(operands, values)), flag)):
+            frame.assign(variable, new)
+        return variables[0]
 
-    def rows(xp: Any, *inputs: Any, op: Any, frame: Any) -> Any:
+    def rows(xp: Any, inputs: Sequence[Any], flag: bool, frame: Any) -> Any:
         variables, values = inputs[:count], dict(zip(row_operands, inputs[count:]))
         indices, gradient = values["indices"], values["grad"]
         current = [frame.read(v) for v in variables]
@@ -96,17 +107,16 @@ def _apply(name: str, states: Sequence[str], operands: Sequence[str], formula: F
             for position in range(indices.size):
                 at = indices[position:position + 1]
                 part = gradient[position:position + 1]
-                new = formula(xp, [c[at] for c in current], {**values, "grad": part, "delta": part}, op._attrs)
-                current = [c if n is None else _updated_rows(xp, c, at, n) for c, n in zip(current, new)]
+                new = formula(xp, [c[at] for c in current], {**values, "grad": part, "delta": part}, flag)
+                current = [_updated_rows(xp, c, at, n) for c, n in zip(current, new)]
             updated: Sequence[Any] = current
         else:
             new = formula(xp, [xp.take(c, indices, axis=0, **({} if xp is np else {"mode": "clip"}))
-                               for c in current], values, op._attrs)
-            updated = [None if n is None else _updated_rows(xp, c, indices, n) for c, n in zip(current, new)]
+                               for c in current], values, flag)
+            updated = [_updated_rows(xp, c, indices, n) for c, n in zip(current, new)]
         for variable, value in zip(variables, updated):
-            if value is not None:
-                frame.assign(variable, value)
-        return variables[0] if op.type[0] == "S" else None
+            frame.assign(variable, value)
+        return variables[0]
 
     def declare(prefix: str, kernel: Callable, order: Sequence[str], kind: str, shape: Callable) -> None:
         def text(operand: str) -> str:
@@ -114,9 +124,11 @@ def _apply(name: str, states: Sequence[str], operands: Sequence[str], formula: F
 
         inputs = ", ".join([*(f"{s}: {kind}" for s in states), *(f"{o}: {text(o)}" for o in order)])
         types = {"Tindices": _INDEX} if "indices" in order else {}
+        # Those on references give the reference; those on resource variables have no output.
+        run = _asking_for(flag, kernel if kind == "T&" else lambda *a: (kernel(*a), None)[1])
         op(
             prefix + name, f"{inputs} ->" + (" out: T&" if kind == "T&" else ""), T=dtypes.NUMERIC, **types,
-            use_locking=False, **flags, kernel=kernel, shape=shape, stateful=True, no_gradient=True,
+            use_locking=False, **flags, kernel=run, shape=shape, stateful=True, no_gradient=True,
             doc=f"A step of {name} with {'rows of ' if kernel is rows else ''}a gradient.",
         )
 
@@ -156,7 +168,7 @@ def _reference_shape(count: int, grad: int) -> Callable[[Any], TensorShape]:
 # ---- the formulas
 
 
-def _gradient_descent(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: dict[str, Any]) -> Sequence[Any]:
+def _gradient_descent(xp: Any, state: Sequence[Any], o: dict[str, Any], flag: bool) -> Sequence[Any]:
     return [state[0] - o["alpha"] * o["delta"]]
 
 
@@ -168,7 +180,7 @@ def _shrunk(xp: Any, value: Any, rate: Any, l1: Any, l2: Any) -> Any:
     return xp.sign(value) * xp.maximum(xp.abs(value) - rate * l1, 0).astype(value.dtype) / (1 + l2 * rate)
 
 
-def _proximal_gradient_descent(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: dict[str, Any]
+def _proximal_gradient_descent(xp: Any, state: Sequence[Any], o: dict[str, Any], flag: bool
                                ) -> Sequence[Any]:
     return [_shrunk(xp, state[0] - o["alpha"] * o["delta"], o["alpha"], o["l1"], o["l2"])]
 
@@ -176,10 +188,10 @@ def _proximal_gradient_descent(xp: Any, state: Sequence[Any], o: dict[str, Any],
 _apply("ProximalGradientDescent", ["var"], ["alpha", "l1", "l2", "delta"], _proximal_gradient_descent)
 
 
-def _momentum(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: dict[str, Any]) -> Sequence[Any]:
+def _momentum(xp: Any, state: Sequence[Any], o: dict[str, Any], flag: bool) -> Sequence[Any]:
     var, accum = state
     accum = accum * o["momentum"] + o["grad"]
-    if flags["use_nesterov"]:
+    if flag:
         return var - (o["grad"] * o["lr"] + accum * (o["momentum"] * o["lr"])), accum
     return var - accum * o["lr"], accum
 
@@ -187,24 +199,24 @@ def _momentum(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: dict[str,
 _apply("Momentum", ["var", "accum"], ["lr", "grad", "momentum"], _momentum, use_nesterov=False)
 
 
-def _keras_momentum(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: dict[str, Any]) -> Sequence[Any]:
+def _keras_momentum(xp: Any, state: Sequence[Any], o: dict[str, Any], flag: bool) -> Sequence[Any]:
     var, accum = state
     step = o["grad"] * o["lr"]
     accum = accum * o["momentum"] - step
-    return (var + (accum * o["momentum"] - step) if flags["use_nesterov"] else var + accum), accum
+    return (var + (accum * o["momentum"] - step) if flag else var + accum), accum
 
 
 _apply("KerasMomentum", ["var", "accum"], ["lr", "grad", "momentum"], _keras_momentum, reference=False,
        use_nesterov=False)
 
 
-def _adam(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: dict[str, Any]) -> Sequence[Any]:
+def _adam(xp: Any, state: Sequence[Any], o: dict[str, Any], flag: bool) -> Sequence[Any]:
     var, m, v = state
     grad, beta1 = o["grad"], o["beta1"]
     alpha = o["lr"] * xp.sqrt(1 - o["beta2_power"]) / (1 - o["beta1_power"])
     m = m + (grad - m) * (1 - beta1)
     v = v + (grad * grad - v) * (1 - o["beta2"])
-    step = grad * (1 - beta1) + beta1 * m if flags["use_nesterov"] else m
+    step = grad * (1 - beta1) + beta1 * m if flag else m
     return var - (step * alpha) / (xp.sqrt(v) + o["epsilon"]), m, v
 
 
@@ -212,7 +224,7 @@ _apply("Adam", ["var", "m", "v"], ["beta1_power", "beta2_power", "lr", "beta1", 
        sparse=False, use_nesterov=False)
 
 
-def _amsgrad(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: dict[str, Any]) -> Sequence[Any]:
+def _amsgrad(xp: Any, state: Sequence[Any], o: dict[str, Any], flag: bool) -> Sequence[Any]:
     var, m, v, vhat = state
     grad = o["grad"]
     alpha = o["lr"] * xp.sqrt(1 - o["beta2_power"]) / (1 - o["beta1_power"])
@@ -227,7 +239,7 @@ _apply("AdamWithAmsgrad", ["var", "m", "v", "vhat"],
        sparse=False, reference=False)
 
 
-def _ada_max(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: dict[str, Any]) -> Sequence[Any]:
+def _ada_max(xp: Any, state: Sequence[Any], o: dict[str, Any], flag: bool) -> Sequence[Any]:
     var, m, v = state
     grad = o["grad"]
     m = m + (grad - m) * (1 - o["beta1"])
@@ -238,10 +250,10 @@ def _ada_max(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: dict[str, 
 _apply("AdaMax", ["var", "m", "v"], ["beta1_power", "lr", "beta1", "beta2", "epsilon", "grad"], _ada_max, sparse=False)
 
 
-def _adagrad(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: dict[str, Any]) -> Sequence[Any]:
+def _adagrad(xp: Any, state: Sequence[Any], o: dict[str, Any], flag: bool) -> Sequence[Any]:
     var, accum = state
     grad = o["grad"]
-    if flags["update_slots"]:
+    if flag:
         accum = accum + grad * grad
     return var - grad * o["lr"] / xp.sqrt(accum), accum
 
@@ -249,10 +261,10 @@ def _adagrad(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: dict[str, 
 _apply("Adagrad", ["var", "accum"], ["lr", "grad"], _adagrad, update_slots=True)
 
 
-def _adagrad_v2(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: dict[str, Any]) -> Sequence[Any]:
+def _adagrad_v2(xp: Any, state: Sequence[Any], o: dict[str, Any], flag: bool) -> Sequence[Any]:
     var, accum = state
     grad = o["grad"]
-    if flags["update_slots"]:
+    if flag:
         accum = accum + grad * grad
     return var - grad * o["lr"] / (xp.sqrt(accum) + o["epsilon"]), accum
 
@@ -260,7 +272,7 @@ def _adagrad_v2(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: dict[st
 _apply("AdagradV2", ["var", "accum"], ["lr", "epsilon", "grad"], _adagrad_v2, update_slots=True)
 
 
-def _proximal_adagrad(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: dict[str, Any]) -> Sequence[Any]:
+def _proximal_adagrad(xp: Any, state: Sequence[Any], o: dict[str, Any], flag: bool) -> Sequence[Any]:
     var, accum = state
     accum = accum + o["grad"] * o["grad"]
     rate = o["lr"] / xp.sqrt(accum)
@@ -270,7 +282,7 @@ def _proximal_adagrad(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: d
 _apply("ProximalAdagrad", ["var", "accum"], ["lr", "l1", "l2", "grad"], _proximal_adagrad)
 
 
-def _adagrad_da(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: dict[str, Any]) -> Sequence[Any]:
+def _adagrad_da(xp: Any, state: Sequence[Any], o: dict[str, Any], flag: bool) -> Sequence[Any]:
     var, total, squares = state
     grad, lr = o["grad"], o["lr"]
     steps = xp.asarray(o["global_step"]).astype(var.dtype)
@@ -284,7 +296,7 @@ _apply("AdagradDA", ["var", "gradient_accumulator", "gradient_squared_accumulato
        ["grad", "lr", "l1", "l2", "global_step"], _adagrad_da, integers=["global_step"])
 
 
-def _adadelta(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: dict[str, Any]) -> Sequence[Any]:
+def _adadelta(xp: Any, state: Sequence[Any], o: dict[str, Any], flag: bool) -> Sequence[Any]:
     var, accum, accum_update = state
     grad, rho, epsilon = o["grad"], o["rho"], o["epsilon"]
     accum = accum * rho + grad * grad * (1 - rho)
@@ -296,7 +308,7 @@ def _adadelta(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: dict[str,
 _apply("Adadelta", ["var", "accum", "accum_update"], ["lr", "rho", "epsilon", "grad"], _adadelta)
 
 
-def _rms_prop(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: dict[str, Any]) -> Sequence[Any]:
+def _rms_prop(xp: Any, state: Sequence[Any], o: dict[str, Any], flag: bool) -> Sequence[Any]:
     var, ms, mom = state
     grad = o["grad"]
     ms = ms + (grad * grad - ms) * (1 - o["rho"])
@@ -307,7 +319,7 @@ def _rms_prop(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: dict[str,
 _apply("RMSProp", ["var", "ms", "mom"], ["lr", "rho", "momentum", "epsilon", "grad"], _rms_prop)
 
 
-def _centered_rms_prop(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: dict[str, Any]) -> Sequence[Any]:
+def _centered_rms_prop(xp: Any, state: Sequence[Any], o: dict[str, Any], flag: bool) -> Sequence[Any]:
     var, mg, ms, mom = state
     grad = o["grad"]
     ms = ms + (grad * grad - ms) * (1 - o["rho"])
@@ -319,7 +331,7 @@ def _centered_rms_prop(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: 
 _apply("CenteredRMSProp", ["var", "mg", "ms", "mom"], ["lr", "rho", "momentum", "epsilon", "grad"], _centered_rms_prop)
 
 
-def _ftrl(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: dict[str, Any]) -> Sequence[Any]:
+def _ftrl(xp: Any, state: Sequence[Any], o: dict[str, Any], flag: bool) -> Sequence[Any]:
     # McMahan et al., Ad Click Prediction: a View from the Trenches, KDD 2013.
     var, accum, linear = state
     grad, lr, l1, l2, power = o["grad"], o["lr"], o["l1"], o["l2"], -o["lr_power"]
@@ -328,7 +340,7 @@ def _ftrl(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: dict[str, Any
     new_accum = accum + grad * grad
     new_power = xp.power(new_accum, power)
     change = new_power - xp.power(accum, power)
-    if flags["multiply_linear_by_lr"]:
+    if flag:
         linear = linear + shrunk * lr - change * var
         l1, quadratic = l1 * lr, new_power + 2 * l2 * lr
     else:
@@ -343,7 +355,7 @@ _apply("FtrlV2", ["var", "accum", "linear"], ["grad", "lr", "l1", "l2", "l2_shri
        multiply_linear_by_lr=False)
 
 
-def _add_sign(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: dict[str, Any]) -> Sequence[Any]:
+def _add_sign(xp: Any, state: Sequence[Any], o: dict[str, Any], flag: bool) -> Sequence[Any]:
     var, m = state
     grad = o["grad"]
     m = m * o["beta"] + grad * (1 - o["beta"])
@@ -354,7 +366,7 @@ def _add_sign(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: dict[str,
 _apply("AddSign", ["var", "m"], ["lr", "alpha", "sign_decay", "beta", "grad"], _add_sign, sparse=False)
 
 
-def _power_sign(xp: Any, state: Sequence[Any], o: dict[str, Any], flags: dict[str, Any]) -> Sequence[Any]:
+def _power_sign(xp: Any, state: Sequence[Any], o: dict[str, Any], flag: bool) -> Sequence[Any]:
     var, m = state
     grad = o["grad"]
     m = m * o["beta"] + grad * (1 - o["beta"])

@@ -47,6 +47,8 @@ class AdamOptimizer(Optimizer):
         self._beta1_t: Any = None
         self._beta2_t: Any = None
         self._epsilon_t: Any = None
+        # In eager mode all variables of one dtype share their parameters in a step.
+        self._known: dict[Any, list[Any]] = {}
 
     def _get_beta_accumulators(self) -> tuple[Any, Any]:
         home = self._home()
@@ -65,12 +67,24 @@ class AdamOptimizer(Optimizer):
         self._beta1_t = self._parameter(self._beta1, "beta1")
         self._beta2_t = self._parameter(self._beta2, "beta2")
         self._epsilon_t = self._parameter(self._epsilon, "epsilon")
+        self._known = {}
 
     def _parameters(self, dtype: Any) -> list[Any]:
-        power1, power2 = self._get_beta_accumulators()
         base = dtype.base_dtype
-        powers = [p if p.dtype.base_dtype == base else cast_to(p.value(), base) for p in (power1, power2)]
-        return [*powers, *(cast_to(t, base) for t in (self._lr_t, self._beta1_t, self._beta2_t, self._epsilon_t))]
+        known = self._known.get(base)
+        if known is not None:
+            return known
+        eager = current_graph() is None
+        powers = [
+            cast_to(p.value(), base) if eager or p.dtype.base_dtype != base else p
+            for p in self._get_beta_accumulators()
+        ]
+        parameters = [
+            *powers, *(cast_to(t, base) for t in (self._lr_t, self._beta1_t, self._beta2_t, self._epsilon_t))
+        ]
+        if eager:
+            self._known[base] = parameters
+        return parameters
 
     def _apply_dense(self, grad: Any, var: Any) -> Any:
         return CARDS["ApplyAdam"](

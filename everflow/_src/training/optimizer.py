@@ -35,12 +35,10 @@ def cast_to(tensor: Any, dtype: Any) -> Any:
 
 
 def _key(variable: Any) -> Any:
-    if current_graph() is not None and not getattr(variable, "_in_graph", True):
-        return variable._unique_id
-    unique = getattr(variable, "_unique_id", None)
-    if unique is not None and not variable._in_graph:
-        return unique
-    return (variable.op.graph, variable.op.name)
+    """By what the slots of a variable are found: eager variables have numbers of their own."""
+    if getattr(variable, "_in_graph", True):
+        return (variable.op.graph, variable.op.name)
+    return variable._unique
 
 
 @export(v1=["train.Optimizer"])
