@@ -115,7 +115,7 @@ PrintV2 = op(
 _printed: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 
 
-def _old_text(array: Any, limit: int) -> str:
+def old_text(array: Any, limit: int) -> str:
     """An array as `tf.compat.v1.Print` writes it: the first elements, and dots where there are more."""
     array = np.asarray(array)
     limit = array.size if limit < 0 else limit
@@ -145,7 +145,7 @@ def _print_old(xp: Any, value: Any, data: Sequence[Any], *, message: str, first_
         if seen >= first_n:
             return value
         _printed[op] = seen + 1
-    sys.stderr.write(_as_text(message) + "".join(f"[{_old_text(d, summarize)}]" for d in data) + "\n")
+    sys.stderr.write(_as_text(message) + "".join(f"[{old_text(d, summarize)}]" for d in data) + "\n")
     sys.stderr.flush()
     return value
 
