@@ -404,6 +404,8 @@ def _case_of(pairs: Any, default: Any, exclusive: bool, name: str) -> Any:
     for pair in pairs:
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise TypeError(f"Each entry in 'pred_fn_pairs' must be a 2-tuple, received {pair!r}")
+        if isinstance(pair[0], (bool, int)):
+            raise TypeError(f"pred must be a Tensor, got: {pair[0]!r}")
         if not callable(pair[1]):
             raise TypeError(f"fn for pred {pair[0]!r} must be callable.")
     if default is not None and not callable(default):
@@ -432,10 +434,10 @@ def _case_of(pairs: Any, default: Any, exclusive: bool, name: str) -> Any:
             functions = [f for _, f in pairs]
             rest = default
             if rest is None:
-                last = functions[-1]
+                last, last_predicate = functions[-1], predicates[-1]
 
                 def rest() -> Any:
-                    check = CARDS["Assert"](predicates[-1], ["None of the conditions evaluated as True."])
+                    check = CARDS["Assert"](last_predicate, ["None of the conditions evaluated as True."])
                     with current_graph().control_dependencies([check]):
                         return nest.map_structure(_identity, last())
 
