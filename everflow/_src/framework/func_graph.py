@@ -14,6 +14,7 @@ from everflow._src.framework.dtypes import DType
 from everflow._src.framework.errors import InaccessibleTensorError
 from everflow._src.framework.graph import Graph
 from everflow._src.framework.registry import CARDS
+from everflow._src.framework.seeds import global_seed
 from everflow._src.framework.tensor import DeviceTensor, EagerTensor, SymbolicTensor
 from everflow._src.framework.tensor_shape import TensorShape
 
@@ -57,6 +58,8 @@ class FuncGraph(Graph):
             self._collections = self.outer_graph._collections
             self.stores = self.outer_graph.stores
             self._scopes.gradient_overrides = self.outer_graph._scopes.gradient_overrides
+        elif self.outer_graph is None:
+            self._seed = global_seed()
 
     def add_input(self, dtype: DType, shape: TensorShape, name: str) -> SymbolicTensor:
         """Adds an argument: a Placeholder of this graph."""

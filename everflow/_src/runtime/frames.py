@@ -15,7 +15,11 @@ import numpy as np
 
 from everflow._src.framework.func_graph import GraphFunction
 from everflow._src.framework.registry import Card
+from everflow._src.framework.seeds import install_reset
 from everflow._src.runtime.resources import EAGER_STORE, Store, VariableResource
+
+# Every eager random operation without a seed of its own starts a sequence; most are never continued.
+_MOST_SEQUENCES = 20_000
 
 _program_factory: Callable[[GraphFunction], Any] | None = None
 _program_class: Callable[..., Any] | None = None
@@ -75,11 +79,14 @@ class HostFrame:
     def hidden(self, op: Any) -> VariableResource:
         """The hidden variable of an operation, such as the counter of a random one."""
         if isinstance(op, EagerOp):
-            # Eager calls with the same seeds continue one sequence, as TensorFlow's cached kernels do.
-            key = (op.type, op._attrs.get("seed"), op._attrs.get("seed2"), op._attrs.get("dtype"))
-            found = self._hidden_eager.get(key)
+            # Eager calls with the same attrs continue one sequence, as TensorFlow's cached kernels do.
+            key = (op.type, frozenset(op._attrs.items()))
+            found = self._hidden_eager.pop(key, None)
             if found is None:
-                found = self._hidden_eager[key] = VariableResource(op.card.own_state(op), name=op.type)  # type: ignore[misc]
+                found = VariableResource(op.card.own_state(op), name=op.type)  # type: ignore[misc]
+                if len(self._hidden_eager) >= _MOST_SEQUENCES:
+                    self._hidden_eager.pop(next(iter(self._hidden_eager)), None)
+            self._hidden_eager[key] = found  # the last used is the last to be forgotten
             return found
         found = self._hidden.get(op)
         if found is None:
@@ -87,8 +94,10 @@ class HostFrame:
         return found
 
     def forget_hidden(self) -> None:
-        """Starts all sequences of eager random operations anew."""
+        """Starts all sequences of random operations anew, those inside of functions too."""
         self._hidden_eager.clear()
+        for op, state in list(self._hidden.items()):
+            state.assign(op.card.own_state(op))  # compiled functions hold the state itself
 
     # ---- functions
 
@@ -115,3 +124,4 @@ class HostFrame:
 
 
 HOST_FRAME = HostFrame(EAGER_STORE)
+install_reset(HOST_FRAME.forget_hidden)
