@@ -63,7 +63,7 @@ def _slice_xla(jax: Any, x: Any, begin: Any, size: Any) -> Any:
 
 def _slice_shape(op: Any) -> TensorShape:
     dims = op._inputs[0]._shape._dims
-    begin, size = constant_value(op._inputs[1]), constant_value(op._inputs[2])
+    begin, size = known_elements(op._inputs[1]), constant_value(op._inputs[2])
     rank = len(dims) if dims is not None else None
     for known in (op._inputs[1]._shape._dims, op._inputs[2]._shape._dims):
         if known is not None:
@@ -84,7 +84,7 @@ def _slice_shape(op: Any) -> TensorShape:
     result: list[int | None] = []
     for axis in range(rank):
         whole = dims[axis] if dims is not None else None
-        start, length = (None if begin is None else int(begin[axis])), int(size[axis])
+        start, length = begin[axis] if begin else None, int(size[axis])
         if length == -1:
             if start == 0 and whole is not None:
                 result.append(whole)
