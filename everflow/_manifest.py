@@ -805,6 +805,7 @@ V1 = {
     "cosh": "everflow._src.ops.math_functions:cosh",
     "count_nonzero": "everflow._src.ops.reductions:count_nonzero_v1",
     "count_up_to": "everflow._src.variables.collections:count_up_to",
+    "create_partitioned_variables": "everflow._src.variables.scope:create_partitioned_variables",
     "cross": "everflow._src.ops.linalg_structure:cross",
     "cumprod": "everflow._src.ops.cumulative:cumprod",
     "cumsum": "everflow._src.ops.cumulative:cumsum",

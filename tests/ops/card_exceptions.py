@@ -30,7 +30,8 @@ OUTPUTS_WITHOUT_GRADIENT = {
 }
 
 # Operations whose gradient is not their derivative, on purpose.
-OWN_GRADIENT = {"PreventGradient", "StopGradient"}
+# Cholesky reads one triangle and, as TensorFlow has it, gives the gradient to both.
+OWN_GRADIENT = {"Cholesky", "PreventGradient", "StopGradient"}
 
 # Operations whose gradient cannot be differentiated again.
 NO_SECOND_GRADIENT = {
@@ -41,3 +42,6 @@ NO_SECOND_GRADIENT = {
 
 # Operations that compile where they know the values of some operands, which the meta-test feeds.
 HOST_FOR_FED_OPERANDS = {"StridedSlice", "StridedSliceGrad"}
+
+# Compiled, these keep rows that NumPy drops, since sizes cannot depend on values there.
+PADDED_WHEN_COMPILED = {"_SumDuplicateSlices"}

@@ -26,6 +26,7 @@ from tests.ops.card_exceptions import (
     NO_SECOND_GRADIENT,
     OUTPUTS_WITHOUT_GRADIENT,
     OWN_GRADIENT,
+    PADDED_WHEN_COMPILED,
 )
 
 NAMES = sorted(CARDS)
@@ -165,7 +166,7 @@ def test_static_shape_holds(name, known):
         )
 
 
-@pytest.mark.parametrize("name", PURE)
+@pytest.mark.parametrize("name", [n for n in PURE if n not in PADDED_WHEN_COMPILED])
 def test_compiled_agrees_with_numpy(name):
     operands, attrs = sample_of(name)
     expected = [t._array for t in apply_to(name, operands, attrs)]

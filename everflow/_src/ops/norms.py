@@ -54,10 +54,7 @@ def norm(
             raise ValueError(f"'ord' must be a supported matrix norm in {list(supported)}, got {ord}")
     else:
         if not (
-            axis is None
-            or isinstance(axis, (int, np.integer))
-            or isinstance(axis, (tuple, list))
-            and len(axis) == 1
+            axis is None or isinstance(axis, (int, np.integer)) or isinstance(axis, (tuple, list)) and len(axis) == 1
         ):
             raise ValueError(f"'axis' must be None, an integer, or a tuple of 2 unique integers, got {axis}")
         if isinstance(ord, str) and ord not in ("euclidean",) or not isinstance(ord, str) and ord <= 0:
@@ -105,6 +102,8 @@ def _spectral_norm(x: Any, axis: tuple[int, int]) -> Any:
     others = [i for i in range(rank) if i not in pair]
     order = np.array([*others, *pair], np.int32)
     values = cards.Svd(cards.Transpose(x, order), compute_uv=False)[0]
+    if values.dtype.is_complex:
+        values = cards.Real(values, Tout=values.dtype.real_dtype)
     greatest = cards.ExpandDims(reduce_max(values, -1, keepdims=True), np.int32(-1))
     return cards.Transpose(greatest, np.argsort(order).astype(np.int32))
 
@@ -155,9 +154,7 @@ def normalize(tensor: Any, ord: Any = "euclidean", axis: Any = None, name: str |
 
 
 @export("linalg.l2_normalize", "math.l2_normalize", "nn.l2_normalize")
-def l2_normalize(
-    x: Any, axis: Any = None, epsilon: float = 1e-12, name: str | None = None, dim: Any = None
-) -> Any:
+def l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12, name: str | None = None, dim: Any = None) -> Any:
     """`x` divided by its Euclidean norm along axes.
 
     Args:
