@@ -118,8 +118,9 @@ class Graph:
         op = Operation(self, card, name, inputs, attrs, control_inputs, "")
         if scopes.devices:
             op._device = device_from_scope(scopes.devices, op)
-        if scopes.colocation:
-            self._colocate(op, scopes.colocation)
+        if scopes.colocation or card.references:
+            # What takes a variable itself stands where the variable does.
+            self._colocate(op, (*scopes.colocation, *(inputs[i]._op for i in card.references)))
         if "container" in card.attrs and not attrs.get("container") and scopes.container:
             attrs["container"] = scopes.container
         if card.shape is not None:

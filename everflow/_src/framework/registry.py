@@ -162,6 +162,7 @@ class Card:
 
     def _derive(self) -> None:
         self.has_list_inputs = any(a.is_list for a in self.inputs)
+        self.references = tuple(i for i, a in enumerate(self.inputs) if a.is_ref)
         self.has_list_outputs = any(a.is_list for a in self.outputs)
         self.num_outputs = None if self.has_list_outputs else len(self.outputs)
         self.single_output = self.num_outputs == 1

@@ -11,7 +11,7 @@ from everflow._src.framework.conversion import convert
 from everflow._src.framework.export import export
 from everflow._src.framework.graph_collections import GraphKeys
 from everflow._src.framework.registry import CARDS
-from everflow._src.framework.scopes import open_name_scope
+from everflow._src.framework.scopes import colocate_with, open_name_scope
 from everflow._src.framework.tensor import EagerTensor, Reference
 from everflow._src.ops.array_creation import cast
 from everflow._src.ops.grouping import group
@@ -19,7 +19,7 @@ from everflow._src.training import slot_creator
 from everflow._src.variables import collections as variable_collections
 from everflow._src.variables.collections import assign, assign_add, assign_sub
 from everflow._src.variables.initializers import Zeros
-from everflow._src.variables.scope import get_variable, variable_scope
+from everflow._src.variables.scope import VariableScope, get_variable, variable_scope
 from everflow._src.variables.variable import Variable
 
 
@@ -45,17 +45,19 @@ def assign_moving_average(
         rate = cast(rate, dtype) if not isinstance(rate, float) else convert(rate, dtype, name="decay")
         if zero_debias:
             return _zero_debias(variable, convert(value, dtype), rate, scope)
-        return assign_sub(variable, (variable - convert(value, dtype)) * rate, name=scope or None)
+        return assign_sub(variable, (variable - value) * rate, name=scope or None)
 
 
 def _zero_debias(average: Any, value: Any, rate: Any, scope: str) -> Any:
-    with variable_scope(average.op.name if current_graph() is not None else average._shared_name,
-                        values=None, auxiliary_name_scope=False):
-        with init_scope():
-            biased = get_variable("biased", initializer=Zeros(), trainable=False, dtype=value.dtype,
-                                  shape=value.shape)
-            local_step = get_variable("local_step", shape=[], dtype=value.dtype, initializer=Zeros(),
-                                      trainable=False)
+    graph = current_graph()
+    name = average._shared_name if graph is None else average.op.name
+    # Named by the average alone, whatever scopes are open.
+    root = VariableScope(False)
+    with variable_scope(root), variable_scope(name, auxiliary_name_scope=False), colocate_with(
+        None if graph is None else average.op, ignore_existing=graph is None
+    ), init_scope():
+        biased = get_variable("biased", initializer=Zeros(), trainable=False, dtype=value.dtype, shape=value.shape)
+        local_step = get_variable("local_step", shape=[], dtype=value.dtype, initializer=Zeros(), trainable=False)
     new_biased = assign_sub(biased, (biased - value) * rate)
     new_step = assign_add(local_step, 1.0)
     corrected = new_biased / (1.0 - CARDS["Pow"](1.0 - rate, new_step))

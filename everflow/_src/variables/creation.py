@@ -86,6 +86,13 @@ def variable_creator_scope(variable_creator: Callable[..., Any]) -> Iterator[Non
 export("variable_creator_scope", v1=["variable_creator_scope"])(variable_creator_scope)
 
 
+def own_place(graph: Any, name: str) -> Any:
+    """A context manager in which operations stand where the variable `name`, yet to be made, will stand."""
+    if graph._scopes.colocation:
+        return contextlib.nullcontext()  # it is said already where that is
+    return graph._attr_scope({"_class": [f"loc:@{name}".encode()]})
+
+
 _kinds: dict[str, Callable[..., Any]] = {}
 
 

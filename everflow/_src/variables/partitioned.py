@@ -53,8 +53,6 @@ class PartitionInfo:
 class PartitionedVariable:
     """A variable whose value is the concatenation of several variables along one dimension."""
 
-    __array_priority__ = 100
-
     def __init__(self, name: str, shape: Any, dtype: Any, variable_list: Sequence[Any], partitions: Sequence[int]
                  ) -> None:
         self._name = name
@@ -107,17 +105,14 @@ class PartitionedVariable:
         return self._dense_var_to_tensor()
 
     def _dense_var_to_tensor(self, dtype: Any = None, name: str | None = None, as_ref: bool = False) -> Any:
-        parts = [part.value() for part in self._parts]
+        parts = self._parts
         graph = current_graph()
-        if len(parts) == 1:
-            if graph is None:
-                return parts[0]
-            with graph.name_scope(None):
-                return CARDS["Identity"](parts[0], name=self._name)
         if graph is None:
-            return CARDS["ConcatV2"](parts, self._axis)
-        with graph.name_scope(self._name + "/ConcatPartitions/"):
-            whole = CARDS["ConcatV2"](parts, self._axis, name="concat")
+            return parts[0].value() if len(parts) == 1 else CARDS["ConcatV2"](parts, self._axis)
+        whole = parts[0]
+        if len(parts) > 1:
+            with graph.name_scope(self._name + "/ConcatPartitions/"):
+                whole = CARDS["ConcatV2"](parts, self._axis, name="concat")
         with graph.name_scope(None):
             return CARDS["Identity"](whole, name=self._name)
 
@@ -141,7 +136,7 @@ class PartitionedVariable:
             pieces = [part.value() for part in value]
         else:
             sizes = [part.shape.as_list()[self._axis] for part in self._parts]
-            pieces = CARDS["SplitV"](value, sizes, self._axis, num_split=len(sizes))
+            pieces = CARDS["SplitV"](value, sizes, self._axis, num_split=len(sizes), name="split")
         return [
             getattr(part, method)(piece, use_locking=use_locking, read_value=read_value,
                                   **({"name": f"{name}_{index}"} if name else {}))
@@ -155,25 +150,12 @@ class PartitionedVariable:
         return f"<PartitionedVariable '{self._name}' shape={self._shape} dtype={self._dtype.name}>"
 
 
-def _operator(name: str) -> Callable[..., Any]:
-    def apply(self: PartitionedVariable, *others: Any) -> Any:
-        return getattr(self.as_tensor(), name)(*others)
-
-    apply.__name__ = name
-    return apply
-
-
-for _name in ("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__", "__rtruediv__",
-              "__matmul__", "__rmatmul__", "__pow__", "__rpow__", "__neg__", "__abs__"):
-    setattr(PartitionedVariable, _name, _operator(_name))
-
-
 def _convert(variable: PartitionedVariable, dtype: Any = None, name: str | None = None, as_ref: bool = False) -> Any:
     if as_ref:
         raise NotImplementedError("A PartitionedVariable has no reference")
     if dtype is not None and not as_dtype(dtype).is_compatible_with(variable.dtype):
-        raise ValueError(f"Incompatible type conversion requested to type '{as_dtype(dtype).name}' for variable of type "
-                         f"'{variable.dtype.name}'")
+        raise ValueError(f"Incompatible type conversion requested to type '{as_dtype(dtype).name}' for variable of "
+                         f"type '{variable.dtype.name}'")
     return variable.as_tensor()
 
 

@@ -15,7 +15,7 @@ from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.ops import state
 from everflow._src.ops.array_slicing import index_vectors
 from everflow._src.ops.control_flow import cond
-from everflow._src.variables.creation import VariableAggregation, VariableSynchronization, install_kind
+from everflow._src.variables.creation import VariableAggregation, VariableSynchronization, install_kind, own_place
 from everflow._src.variables.trackable import Trackable
 from everflow._src.variables.variable import Variable, initial_dtype, make_initial_value
 
@@ -55,15 +55,18 @@ class RefVariable(Variable, Trackable):
         from_function = callable(initial_value) and not isinstance(initial_value, (Tensor, Variable))
         with graph.control_dependencies(None), graph.name_scope(name or "Variable") as scope:
             self._name = scope[:-1]
+            place = own_place(graph, self._name) if from_function else contextlib.nullcontext()
             inside = graph.name_scope("Initializer") if from_function else contextlib.nullcontext()
-            with inside:
+            with inside, place:
                 value = make_initial_value(initial_value, initial_dtype(dtype))
             self._initial_value = value
             self._dtype = value.dtype.base_dtype
             declared = TensorShape(shape) if shape is not None else value.shape if validate_shape else TensorShape(None)
             if validate_shape and not declared.is_fully_defined():
                 raise ValueError(f"initial_value must have a shape specified: {value}")
-            self._variable = state.VariableV2(shape=declared, dtype=self._dtype, name=scope)
+            place = own_place(graph, self._name) if from_function else contextlib.nullcontext()
+            with place:
+                self._variable = state.VariableV2(shape=declared, dtype=self._dtype, name=scope)
             self._shape = declared
             if not validate_shape:
                 self._variable.set_shape(declared)

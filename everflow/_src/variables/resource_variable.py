@@ -21,7 +21,7 @@ from everflow._src.ops import state
 from everflow._src.ops.control_flow import cond
 from everflow._src.ops.array_slicing import index_vectors
 from everflow._src.runtime.resources import VariableResource
-from everflow._src.variables.creation import VariableAggregation, VariableSynchronization, install_kind
+from everflow._src.variables.creation import VariableAggregation, VariableSynchronization, install_kind, own_place
 from everflow._src.variables.trackable import Trackable
 from everflow._src.variables.variable import Variable, initial_dtype, make_initial_value
 
@@ -100,19 +100,21 @@ class ResourceVariable(Variable, Trackable):
         with graph.name_scope(name or "Variable") as scope:
             handle_name = scope[:-1]
             self._name = handle_name
-            with graph.name_scope("Initializer"), graph.control_dependencies(None):
+            with graph.name_scope("Initializer"), graph.control_dependencies(None), own_place(graph, handle_name):
                 value = make_initial_value(initial_value, initial_dtype(dtype))
             self._set_type(value, shape, validate_shape)
             self._initial_value = value
             with graph.control_dependencies(None):
-                self._handle = state.VarHandleOp(
-                    dtype=self._dtype, shape=self._shape, shared_name=handle_name, name=scope
-                )
+                with own_place(graph, handle_name):
+                    self._handle = state.VarHandleOp(
+                        dtype=self._dtype, shape=self._shape, shared_name=handle_name, name=scope
+                    )
                 self._handle._handle_shape = self._shape
                 self._handle._handle_dtype = self._dtype
                 with graph.name_scope("IsInitialized"):
                     self._is_initialized_op = state.VarIsInitializedOp(self._handle)
-                self._initializer = state.AssignVariableOp(self._handle, value, name="Assign")
+                with graph.colocate_with(None, ignore_existing=True):
+                    self._initializer = state.AssignVariableOp(self._handle, value, name="Assign")
                 with graph.name_scope("Read"):
                     self._graph_read = self._read()
         if collections is None:

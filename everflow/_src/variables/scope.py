@@ -566,3 +566,39 @@ class EagerVariableStore:
         """The others, by name."""
         return [v for v in self.variables() if not v.trainable]
 
+
+@export(v1=["create_partitioned_variables"])
+def create_partitioned_variables(
+    shape: Any,
+    slicing: Any,
+    initializer: Any,
+    dtype: Any = dtypes.float32,
+    trainable: bool = True,
+    collections: Any = None,
+    name: str | None = None,
+    reuse: Any = None,
+) -> list[Any]:
+    """The parts of a variable that is cut into a given number of parts along one dimension.
+
+    Args:
+      shape: shape of the whole.
+      slicing: the number of parts per dimension; at most one of them is above 1.
+      initializer: a value of the whole, or an initializer of its parts.
+      dtype: the dtype.
+      trainable: whether optimizers train the parts.
+      collections: names of collections to add them to.
+      name: name of the variable scope; "PartitionedVariable", made unique, when None.
+      reuse: see `tf.compat.v1.variable_scope`.
+
+    Raises:
+      ValueError: `slicing` does not fit the shape.
+    """
+    if len(shape) != len(slicing):
+        raise ValueError(f"The 'shape' and 'slicing' of a new Variable must have the length: shape: {shape}, slicing: "
+                         f"{slicing}")
+    with variable_scope(name, "PartitionedVariable", reuse=reuse) as scope, no_name_scope():
+        whole = variable_store().get_variable(
+            scope.name, shape=shape, dtype=dtype, initializer=initializer, reuse=scope.reuse, trainable=trainable,
+            collections=collections, partitioner=lambda **_: list(slicing),
+        )
+        return list(whole)

@@ -41,7 +41,7 @@ def make_template(
     ...     [v.name for v in shared.variables]
     ['scale/w:0']
     """
-    if not name_:
+    if name_ is None:
         raise ValueError("make_template needs a name for its variable scope, received none")
     if kwargs:
         func_ = functools.partial(func_, **kwargs)

@@ -178,8 +178,10 @@ class VariableStore:
         scalar = shape is not None and isinstance(shape, (list, tuple)) and not shape
         if partitioner is not None and not scalar:
             return self._get_partitioned(name, partitioner, shape, dtype, initializer, regularizer, given)
-        if reuse is True and partitioner is None and name in self.partitioned:
-            # A partitioned variable that is asked for without its partitioner.
+        if name in self.partitioned:
+            # It was made with a partitioner, and is asked for without.
+            if reuse is True:
+                return self._checked(name, self.partitioned[name], TensorShape(shape), as_dtype(dtype))
             raise ValueError(
                 f"No partitioner was provided, but a partitioned version of the variable was found: {name}/part_0. "
                 "Perhaps a variable of the same name was already created with partitioning?"
