@@ -91,6 +91,7 @@ def _as_text(value: Any) -> str:
 StringFormat = op(
     "StringFormat", "inputs: *T -> output: string", template="%s", placeholder="%s", summarize=3, kernel=_format,
     shape=shapes.scalar, host=True, no_gradient="text", doc="Values written into a text.",
+    sample=lambda: ([[np.array([1, 2], np.int32)]], {"template": "x is %s"}),
 )
 
 
