@@ -194,7 +194,12 @@ def _least_squares(xp: Any, matrix: Any, rhs: Any, regularizer: Any, *, fast: bo
     rows, columns = a.shape[-2:]
     if not fast or weight == 0:
         # The solution of least norm; TensorFlow, too, regularizes only on the fast path.
-        return xp.matmul(xp.linalg.pinv(a), b).astype(matrix.dtype)
+        if xp is not np:
+            return xp.matmul(xp.linalg.pinv(a), b).astype(matrix.dtype)
+        flat_a, flat_b = a.reshape(-1, *a.shape[-2:]), b.reshape(-1, *b.shape[-2:])
+        solutions = [np.linalg.lstsq(m, r, rcond=None)[0] for m, r in zip(flat_a, flat_b)]
+        shape = (*a.shape[:-2], columns, b.shape[-1])
+        return np.array(solutions, a.dtype).reshape(shape).astype(matrix.dtype)
     conjugate = _adjoint(xp, a)
     if rows >= columns:
         gram = xp.matmul(conjugate, a) + (weight * np.eye(columns)).astype(a.dtype)

@@ -670,7 +670,7 @@ def erfcinv(x: Any, name: str | None = None) -> Any:
 
     >>> import everflow as tf
     >>> tf.math.erfcinv([0.5, 1.5])
-    <tf.Tensor: shape=(2,), dtype=float32, numpy=array([ 0.47693628, -0.47693628], dtype=float32)>
+    <tf.Tensor: shape=(2,), dtype=float32, numpy=array([ 0.47693625, -0.47693625], dtype=float32)>
     """
     with name_scope(name, "erfcinv"):
         x = convert(x, name="start")

@@ -169,7 +169,7 @@ def l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12, name: str | N
 
     >>> import everflow as tf
     >>> tf.math.l2_normalize([3., 4.])
-    <tf.Tensor: shape=(2,), dtype=float32, numpy=array([0.6       , 0.79999995], dtype=float32)>
+    <tf.Tensor: shape=(2,), dtype=float32, numpy=array([0.6, 0.8], dtype=float32)>
     """
     if dim is not None:
         if axis is not None:

@@ -500,7 +500,7 @@ def reduce_logsumexp(
 
     >>> import everflow as tf
     >>> tf.reduce_logsumexp([1000., 1000.])
-    <tf.Tensor: shape=(), dtype=float32, numpy=1000.69315>
+    <tf.Tensor: shape=(), dtype=float32, numpy=1000.6932>
     """
     with name_scope(name, "ReduceLogSumExp") as scope:
         x = convert(input_tensor, name="input")

@@ -579,7 +579,7 @@ def unsorted_segment_sqrt_n(data: Any, segment_ids: Any, num_segments: Any, name
 
     >>> import everflow as tf
     >>> tf.math.unsorted_segment_sqrt_n([1., 2., 3.], [1, 0, 1], 2)
-    <tf.Tensor: shape=(2,), dtype=float32, numpy=array([2.       , 2.8284273], dtype=float32)>
+    <tf.Tensor: shape=(2,), dtype=float32, numpy=array([2.      , 2.828427], dtype=float32)>
     """
     with name_scope(name, "UnsortedSegmentSqrtN"):
         data, segment_ids = convert(data), convert(segment_ids)

@@ -285,7 +285,7 @@ def sparse_segment_sqrt_n(
 
     >>> import everflow as tf
     >>> tf.sparse.segment_sqrt_n([[1., 2.], [3., 4.], [5., 6.]], [0, 2], [0, 0])
-    <tf.Tensor: shape=(1, 2), dtype=float32, numpy=array([[4.2426405, 5.656854 ]], dtype=float32)>
+    <tf.Tensor: shape=(1, 2), dtype=float32, numpy=array([[4.242641, 5.656854]], dtype=float32)>
     """
     return _apply(
         SparseSegmentSqrtN,
