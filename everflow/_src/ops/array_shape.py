@@ -9,11 +9,11 @@ import numpy as np
 from everflow._src.framework import dtypes
 from everflow._src.framework import shape_rules as shapes
 from everflow._src.framework.constant_value import constant_value, constant_value_as_shape
-from everflow._src.framework.context import STATE, current_graph
+from everflow._src.framework.context import LOCAL, STATE, current_graph
 from everflow._src.framework.conversion import constant_array, convert
 from everflow._src.framework.dtypes import as_dtype
 from everflow._src.framework.export import export, export_constant
-from everflow._src.framework.registry import SHAPE, Attr, op
+from everflow._src.framework.registry import SHAPE, Attr, Card, op
 from everflow._src.framework.shape_rules import UNKNOWN_SHAPE
 from everflow._src.framework.tensor import EagerTensor, Tensor, install_method
 from everflow._src.framework.tensor_shape import TensorShape
@@ -32,6 +32,20 @@ export_constant(__name__, "newaxis", "newaxis")
 def index_attr(default: Any = dtypes.int32) -> Attr:
     """A type attr of indices and sizes."""
     return Attr("type", default, allowed=INDEX)
+
+
+def computes_at_once() -> bool:
+    """True when operations of this thread compute at once, on the CPU, whoever records them."""
+    return not STATE.busy or (current_graph() is None and LOCAL.device is None)
+
+
+def recorded(card: Card, inputs: tuple[Any, ...], output: Any, **attrs: Any) -> Any:
+    """`output`, which straight code computed in place of `card`, after telling those who record."""
+    if STATE.busy:
+        attrs["T"] = output.dtype
+        for recorder in LOCAL.recorders:
+            recorder.record(card, attrs, inputs, (output,))
+    return output
 
 
 # ---- the shape itself
@@ -270,14 +284,19 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Tensor:
            [3, 4],
            [5, 6]], dtype=int32)>
     """
-    if type(tensor) is EagerTensor and not STATE.busy:
+    if type(tensor) is EagerTensor and computes_at_once():
         kind = type(shape)
         try:
             if kind is list or kind is tuple:
                 if not shape or min(shape) >= -1:
-                    return EagerTensor(tensor._value.reshape(shape))
+                    result = EagerTensor(tensor._value.reshape(shape))
+                    if not STATE.busy:
+                        return result
+                    sizes = EagerTensor(np.array(result._value.shape, _INT32))
+                    return recorded(Reshape, (tensor, sizes), result, Tshape=dtypes.int32)
             elif kind is EagerTensor and shape._value.min(initial=0) >= -1:
-                return EagerTensor(tensor._value.reshape(shape._value))
+                result = EagerTensor(tensor._value.reshape(shape._value))
+                return recorded(Reshape, (tensor, shape), result, Tshape=shape.dtype)
         except Exception:  # the door below raises it, with its explanation
             pass
     return Reshape(tensor, shape, name=name)
@@ -383,14 +402,18 @@ def expand_dims(input: Any, axis: Any, name: str | None = None) -> Tensor:
     >>> tf.expand_dims([1, 2], 0).shape, tf.expand_dims([1, 2], -1).shape
     (TensorShape([1, 2]), TensorShape([2, 1]))
     """
-    if type(input) is EagerTensor and type(axis) is int and not STATE.busy:
+    if type(input) is EagerTensor and type(axis) is int and computes_at_once():
         try:
             value = input._value
             number = value.ndim
             if -1 - number <= axis <= number:
                 position = axis if axis >= 0 else axis + number + 1
                 sizes = value.shape
-                return EagerTensor(value.reshape(sizes[:position] + (1,) + sizes[position:]))
+                result = EagerTensor(value.reshape(sizes[:position] + (1,) + sizes[position:]))
+                if not STATE.busy:
+                    return result
+                dim = EagerTensor(np.array(axis, _INT32))
+                return recorded(ExpandDims, (input, dim), result, Tdim=dtypes.int32)
         except Exception:  # the door below raises it, with its explanation
             pass
     return ExpandDims(input, axis, name=name)

@@ -10,13 +10,14 @@ import numpy as np
 
 from everflow._src.framework import dtypes
 from everflow._src.framework.constant_value import constant_value, constant_value_as_shape
-from everflow._src.framework.context import STATE
-from everflow._src.framework.conversion import convert
+from everflow._src.framework.context import LOCAL, STATE, current_graph
+from everflow._src.framework.conversion import constant_array, convert
 from everflow._src.framework.export import export
 from everflow._src.framework.registry import Attr, op
 from everflow._src.framework.shape_rules import UNKNOWN_SHAPE
 from everflow._src.framework.tensor import EagerTensor, Tensor, install_method
 from everflow._src.framework.tensor_shape import Dimension, TensorShape
+from everflow._src.ops.array_shape import computes_at_once, recorded
 from everflow._src.ops.array_where import boolean_mask
 from everflow._src.ops.broadcasting import sum_to_shape
 from everflow._src.ops.by_name import cards
@@ -546,6 +547,26 @@ def _plain(entry: Any) -> Any:
     return int(entry) if isinstance(entry, np.integer) else entry
 
 
+def _numpy_index(key: Any) -> Any:
+    """The index by which NumPy selects what TensorFlow does, when there is one; it gives an array, never a scalar."""
+    kind = type(key)
+    if kind is int:
+        return (key, ...)
+    if kind is slice:
+        entry = key if _is_plain(key) else _plain(key)
+        return entry if _is_plain(entry) else None
+    if kind is tuple:
+        for entry in key:
+            if not _is_plain(entry):
+                key = tuple([_plain(e) for e in key])
+                if not all(map(_is_plain, key)):
+                    return None
+                break
+        return key if Ellipsis in key else (*key, ...)
+    entry = _plain(key)
+    return (entry, ...) if _is_plain(entry) and type(entry) is not slice else None
+
+
 def _getitem(tensor: Any, key: Any) -> Tensor:
     """The elements that `key` selects; what `tensor[key]` calls.
 
@@ -556,31 +577,18 @@ def _getitem(tensor: Any, key: Any) -> Tensor:
       TypeError: an index is neither of these.
       tf.errors.InvalidArgumentError, ValueError (in a graph): an index is out of range.
     """
-    if type(tensor) is EagerTensor and not STATE.busy:
-        try:
-            kind = type(key)
-            if kind is int:
-                return EagerTensor(tensor._value[key, ...])
-            if kind is slice:
-                if _is_plain(key):
-                    return EagerTensor(tensor._value[key])
-                entry = _plain(key)
-                if _is_plain(entry):
-                    return EagerTensor(tensor._value[entry])
-            elif kind is tuple:
-                for entry in key:
-                    if not _is_plain(entry):
-                        key = tuple([_plain(e) for e in key])
-                        break
-                if all(map(_is_plain, key)):
-                    value = tensor._value
-                    return EagerTensor(value[key] if Ellipsis in key else value[(*key, ...)])
+    if type(tensor) is EagerTensor and computes_at_once():
+        index = _numpy_index(key)
+        if index is not None:
+            try:
+                result = EagerTensor(tensor._value[index])
+            except Exception:  # the door below raises it, with its explanation
+                pass
             else:
-                entry = _plain(key)
-                if type(entry) is int:
-                    return EagerTensor(tensor._value[entry, ...])
-        except Exception:  # the door below raises it, with its explanation
-            pass
+                if not STATE.busy or not LOCAL.recorders:
+                    return result
+                vectors, masks = index_vectors(key)
+                return recorded(StridedSlice, (tensor, *vectors), result, Index=vectors[0].dtype, **masks)
     if _is_mask(key):
         return boolean_mask(tensor, key)
     with name_scope(None, "strided_slice") as scope:
@@ -682,7 +690,8 @@ def _bad_index(value: Any) -> TypeError:
 def _as_vector(values: list[Any], name: str) -> Any:
     if all(type(v) is int for v in values):
         wide = any(not -(2**31) <= v < 2**31 for v in values)
-        return convert(np.array(values, np.int64 if wide else np.int32), name=name)
+        vector = np.array(values, np.int64 if wide else np.int32)
+        return constant_array(vector, name=name) if STATE.busy and current_graph() is not None else EagerTensor(vector)
     tensors = [v for v in values if isinstance(v, Tensor)]
     dtype = dtypes.int64 if any(t.dtype.base_dtype == dtypes.int64 for t in tensors) else dtypes.int32
     values = [cards.Cast(v, DstT=dtype) if isinstance(v, Tensor) and v.dtype.base_dtype != dtype else v for v in values]
