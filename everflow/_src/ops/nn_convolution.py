@@ -116,10 +116,11 @@ def _xla_by_data(jax: Any, dy: Any, w: Any, x_shape: Sequence[int], g: _Geometry
 
 # More products than this cost more to compile than they save.
 _MOST_PRODUCTS = 32
+_NARROW = 64
 
 
 def _products_by_weights(jax: Any, x: Any, dy: Any, w_shape: Sequence[int], g: _Geometry) -> Any:
-    """The gradient by weights as matrix products, one per tap of all spatial dimensions but the last.
+    """The gradient by weights as matrix products, one per row of the window.
 
     XLA's own convolution with windows as large as the image is three times slower on a CPU.
     """
@@ -127,12 +128,15 @@ def _products_by_weights(jax: Any, x: Any, dy: Any, w_shape: Sequence[int], g: _
     padded = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *((b, a, 0) for b, a in g.pads), (0, 0, 0)])
     flat = dy.reshape(-1, w_shape[-1])
     work = jnp.float32 if x.dtype.itemsize == 2 else x.dtype
+    taps = list(geometry.offsets(g.windows))
+    # Products of very few rows are slow as well: narrow images put all taps into one.
+    together = len(taps) if len(taps) * x.shape[-1] <= _NARROW else g.windows[-1]
     parts = []
-    for leading in geometry.offsets(g.windows[:-1]):
+    for first in range(0, len(taps), together):
         columns = jnp.concatenate([
-            padded[geometry.offset_slice((*leading, last), g.outputs, g.strides, g.dilations)]
-            for last in range(g.windows[-1])
-        ], axis=-1).reshape(-1, g.windows[-1] * x.shape[-1])
+            padded[geometry.offset_slice(tap, g.outputs, g.strides, g.dilations)]
+            for tap in taps[first:first + together]
+        ], axis=-1).reshape(-1, together * x.shape[-1])
         parts.append(lax.dot_general(columns, flat, (((0,), (0,)), ((), ())), preferred_element_type=work))
     return jnp.stack(parts).reshape(tuple(int(s) for s in w_shape)).astype(dy.dtype)
 
