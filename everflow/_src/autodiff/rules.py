@@ -16,7 +16,7 @@ import numpy as np
 from everflow._src.framework import dtypes
 from everflow._src.framework.context import current_graph
 from everflow._src.framework.export import export
-from everflow._src.framework.registry import CARDS, Card
+from everflow._src.framework.registry import CARDS, UNDEFINED_GRADIENT, Card
 from everflow._src.framework.tensor import EagerTensor, SymbolicTensor
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.ops.constants import constant_of
@@ -48,7 +48,9 @@ class RegisterGradient:
 
 
 def _register(op_type: str, function: Callable | None) -> None:
-    if op_type in _registered or (op_type in CARDS and (CARDS[op_type].gradient or CARDS[op_type].no_gradient)):
+    card = CARDS.get(op_type)
+    taken = card is not None and (card.gradient or card.no_gradient not in (False, UNDEFINED_GRADIENT))
+    if op_type in _registered or taken:
         raise KeyError(f"Registering two gradient with name '{op_type}'! (Previous registration is everflow's own or "
                        "an earlier RegisterGradient)")
     _registered[op_type] = function
@@ -158,7 +160,7 @@ def backward_function(card: Card, attrs: dict[str, Any], inputs: Sequence[Any], 
             op = _EagerOperation(card, attrs, inputs, outputs)
         return lambda dys: _as_list(function(op, *dys))
     if card.gradient is None:
-        if card.no_gradient:
+        if card.no_gradient and card.no_gradient is not UNDEFINED_GRADIENT:
             return None
         return _missing(card, op)
     plan = plan_of(card)

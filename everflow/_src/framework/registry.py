@@ -36,6 +36,10 @@ class Required:
 
 REQUIRED = Required()
 
+# Stands as `no_gradient` of operations that are functions of floats but have no gradient in TensorFlow: to
+# differentiate through one is an error, where it is zero through those that have none by nature.
+UNDEFINED_GRADIENT = "TensorFlow defines none, and refuses to differentiate"
+
 
 class Attr:
     """One attr of an operation: its kind, its default and, for types, the allowed dtypes.
@@ -312,7 +316,8 @@ def op(
       shape: `shape(op) -> TensorShape | list of TensorShape`; see framework/shape_rules.
       gradient: `gradient(*output_gradients, *, names...)`: keyword-only names are inputs, outputs or
         attrs of this operation (`<input>_shape` for the shape alone); returns one gradient per input.
-      no_gradient: True, or the reason, when there is none by nature.
+      no_gradient: True, or the reason, when there is none by nature; `UNDEFINED_GRADIENT` when asking for it
+        is an error.
       host: the operation never compiles (strings, files, shapes that depend on data).
       takes_lists: it compiles on variants too, where they are lists of tensors.
       stateful: has side effects or reads state; kept, and kept in order.

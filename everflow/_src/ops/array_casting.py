@@ -14,7 +14,7 @@ from everflow._src.framework.conversion import convert
 from everflow._src.framework.dtypes import as_dtype
 from everflow._src.framework.export import export
 from everflow._src.framework.indexed_slices import IndexedSlices
-from everflow._src.framework.registry import op
+from everflow._src.framework.registry import UNDEFINED_GRADIENT, op
 from everflow._src.framework.tensor import EagerTensor, Tensor
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.ops.by_name import cards
@@ -196,7 +196,7 @@ _BITS = tuple(d for d in dtypes.ALL if d not in (dtypes.string, dtypes.resource,
 
 Bitcast = op(
     "Bitcast", "input: T -> output: type", T=_BITS, type=_BITS, kernel=_bitcast, xla=_bitcast_xla,
-    shape=_bitcast_shape, no_gradient="bits have no gradient", doc="The same bits, read as another dtype.",
+    shape=_bitcast_shape, no_gradient=UNDEFINED_GRADIENT, doc="The same bits, read as another dtype.",
     sample=lambda: ([np.array([1.0, -2.0], np.float32)], {"type": dtypes.int32}),
 )
 

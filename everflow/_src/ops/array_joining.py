@@ -13,7 +13,7 @@ from everflow._src.framework.context import STATE, current_graph
 from everflow._src.framework.conversion import convert
 from everflow._src.framework.export import export
 from everflow._src.framework.indexed_slices import IndexedSlices
-from everflow._src.framework.registry import INT, SHAPE, Attr, op
+from everflow._src.framework.registry import INT, SHAPE, UNDEFINED_GRADIENT, Attr, op
 from everflow._src.framework.shape_rules import UNKNOWN_SHAPE
 from everflow._src.framework.tensor import EagerTensor, SymbolicTensor, Tensor
 from everflow._src.framework.tensor_shape import TensorShape
@@ -212,7 +212,7 @@ def unstack(value: Any, num: int | None = None, axis: int = 0, name: str = "unst
 ParallelConcat = op(
     "ParallelConcat", "values: N*T -> output: T", T=dtypes.ALL, more_attrs={"shape": SHAPE},
     kernel=lambda xp, values: xp.concatenate(values, 0), shape=shapes.from_attr("shape"),
-    no_gradient="as TensorFlow has it", doc="Tensors whose first dimension is 1, one after another.",
+    no_gradient=UNDEFINED_GRADIENT, doc="Tensors whose first dimension is 1, one after another.",
     sample=lambda: ([[np.ones((1, 2), np.float32), np.zeros((1, 2), np.float32)]], {"shape": [2, 2]}),
 )
 

@@ -12,7 +12,7 @@ from everflow._src.framework.constant_value import constant_value
 from everflow._src.framework.context import STATE, current_graph
 from everflow._src.framework.conversion import convert
 from everflow._src.framework.export import export
-from everflow._src.framework.registry import INT, Attr, op
+from everflow._src.framework.registry import INT, UNDEFINED_GRADIENT, Attr, op
 from everflow._src.framework.shape_rules import UNKNOWN_SHAPE
 from everflow._src.framework.tensor import EagerTensor, Tensor
 from everflow._src.framework.tensor_shape import TensorShape
@@ -477,26 +477,26 @@ _UNIQUE_SAMPLE = np.array([4, 1, 4, 7, 1], np.int32)
 Unique = op(
     "Unique", "x: T -> y: T, idx: out_idx", T=dtypes.ALL, out_idx=index_attr(),
     kernel=lambda xp, x, *, out_idx: _unique_vector(x, out_idx)[:2], shape=_unique_shapes, host=True,
-    no_gradient="as TensorFlow has it", doc="Distinct elements, and which of them each element is.",
+    no_gradient=UNDEFINED_GRADIENT, doc="Distinct elements, and which of them each element is.",
     sample=lambda: ([_UNIQUE_SAMPLE], {}),
 )
 UniqueWithCounts = op(
     "UniqueWithCounts", "x: T -> y: T, idx: out_idx, count: out_idx", T=dtypes.ALL, out_idx=index_attr(),
     kernel=lambda xp, x, *, out_idx: _unique_vector(x, out_idx), shape=_unique_shapes, host=True,
-    no_gradient="as TensorFlow has it", doc="Distinct elements, and how often each occurs.",
+    no_gradient=UNDEFINED_GRADIENT, doc="Distinct elements, and how often each occurs.",
     sample=lambda: ([_UNIQUE_SAMPLE], {}),
 )
 UniqueV2 = op(
     "UniqueV2", "x: T, axis: Taxis -> y: T, idx: out_idx", T=dtypes.ALL, Taxis=index_attr(dtypes.int64),
     out_idx=index_attr(), kernel=lambda xp, x, axis, *, out_idx: _unique_along(x, axis, out_idx)[:2],
-    shape=_unique_shapes, host=True, no_gradient="as TensorFlow has it", doc="Distinct slices along a dimension.",
+    shape=_unique_shapes, host=True, no_gradient=UNDEFINED_GRADIENT, doc="Distinct slices along a dimension.",
     sample=lambda: ([_UNIQUE_SAMPLE.reshape(5, 1), np.array([0], np.int64)], {}),
 )
 UniqueWithCountsV2 = op(
     "UniqueWithCountsV2", "x: T, axis: Taxis -> y: T, idx: out_idx, count: out_idx", T=dtypes.ALL,
     Taxis=index_attr(dtypes.int64), out_idx=index_attr(),
     kernel=lambda xp, x, axis, *, out_idx: _unique_along(x, axis, out_idx), shape=_unique_shapes, host=True,
-    no_gradient="as TensorFlow has it", doc="Distinct slices along a dimension, and how often each occurs.",
+    no_gradient=UNDEFINED_GRADIENT, doc="Distinct slices along a dimension, and how often each occurs.",
     sample=lambda: ([_UNIQUE_SAMPLE.reshape(5, 1), np.array([0], np.int64)], {}),
 )
 
@@ -545,7 +545,7 @@ def _list_diff(xp: Any, x: Any, y: Any, *, out_idx: Any) -> tuple[Any, Any]:
 
 ListDiff = op(
     "ListDiff", "x: T, y: T -> out: T, idx: out_idx", T=dtypes.ALL, out_idx=index_attr(), kernel=_list_diff,
-    shape=lambda op: [TensorShape([None])] * 2, host=True, no_gradient="as TensorFlow has it",
+    shape=lambda op: [TensorShape([None])] * 2, host=True, no_gradient=UNDEFINED_GRADIENT,
     doc="The elements of one vector that another has not.",
     sample=lambda: ([np.array([1, 2, 3, 4], np.int32), np.array([2, 4], np.int32)], {}),
 )
