@@ -167,7 +167,8 @@ def constant_v1(value: Any, dtype: Any = None, shape: Any = None, name: str = "C
       TypeError: the value does not fit `dtype`.
       ValueError: there are more values than `shape` holds.
     """
-    return constant_of(value, dtype, shape, name, strict=verify_shape)
+    # Eagerly, only one number fills a shape.
+    return constant_of(value, dtype, shape, name, strict=verify_shape or current_graph() is None)
 
 
 @export(v1=["placeholder"])

@@ -18,8 +18,8 @@ from everflow._src.framework.registry import CARDS
 from everflow._src.framework.tensor import EagerTensor, Tensor, as_eager
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.ops import state
-from everflow._src.ops.control_flow import cond
 from everflow._src.ops.array_slicing import index_vectors
+from everflow._src.ops.control_flow import cond
 from everflow._src.runtime.resources import VariableResource
 from everflow._src.variables.creation import VariableAggregation, VariableSynchronization, install_kind, own_place
 from everflow._src.variables.trackable import Trackable

@@ -10,18 +10,8 @@ from everflow._src.framework.tensor_spec import IndexedSlicesSpec, TensorSpec, V
 from everflow._src.variables.variable import Variable
 
 
-def _spec_of_slices(slices: IndexedSlices) -> IndexedSlicesSpec:
-    dense_shape = slices.dense_shape
-    return IndexedSlicesSpec(
-        slices.shape, slices.values.dtype, slices.indices.dtype, None if dense_shape is None else dense_shape.dtype,
-        slices.indices.shape,
-    )
-
-
 install_value_class(TensorSpec, Tensor)
 install_value_class(IndexedSlicesSpec, IndexedSlices)
 install_value_class(VariableSpec, Variable)
 type_spec.install_tensor_converter(convert)
 type_spec.register_type_spec_from_value_converter(Variable, VariableSpec.from_value, allow_subclass=True)
-if not hasattr(IndexedSlices, "_type_spec"):
-    type_spec.register_type_spec_from_value_converter(IndexedSlices, _spec_of_slices)
