@@ -29,7 +29,7 @@ _LIGHT = ("everflow._src.framework.", "everflow._src.compat.", "everflow._src.cl
 # ... but for these modules.
 _MAKE_TENSORS = frozenset(f"everflow._src.framework.{name}" for name in ("conversion", "graph", "operation"))
 # What gives tensors their operators and methods, and variables their kinds.
-_INSTALLERS = ("everflow._src.ops.core", "everflow._src.variables.core")
+_INSTALLERS = ("everflow._src.ops.core", "everflow._src.variables.core", "everflow._src.autograph.api")
 
 _indexes: dict[int, dict[str, dict[str, str]]] = {}
 

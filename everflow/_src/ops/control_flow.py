@@ -208,22 +208,28 @@ def _call_branches(kind: str, index: Any, functions: Sequence[Callable[[], Any]]
         graphs = [g for g, _ in traced]
         results = [r for _, r in traced]
         declared = _branch_outputs(graphs, results, what)
-        captured = share_captures(graphs)
-        branches = [GraphFunction(g) for g in graphs]
-        for branch in branches:
-            graph.add_function(branch)
-        stateful = any(o.card.stateful for g in graphs for o in g._operations)
-        types = tuple(t._dtype.base_dtype for t in graphs[0].outputs)
-        if kind == "if":
-            card = If if stateful else StatelessIf
-            outputs = card(index, captured, Tout=types, then_branch=branches[0], else_branch=branches[1],
-                           output_shapes=declared, name=scope)
-        else:
-            card = Case if stateful else StatelessCase
-            outputs = card(index, captured, Tout=types, branches=branches, output_shapes=declared, name=scope)
-        op = graph.get_operation_by_name(scope[:-1])
-        tensors = [_identity(t) for t in (outputs if types else [])]
+        tensors, op = add_branches(graph, kind, index, graphs, declared, scope)
     return _pack(results[0], tensors, op)
+
+
+def add_branches(graph: Any, kind: str, index: Any, graphs: Sequence[FuncGraph], declared: Sequence[TensorShape],
+                 scope: str) -> tuple[list[Any], Operation]:
+    """Adds the If ("if") or Case of finished branches; returns its outputs and the operation."""
+    captured = share_captures(graphs)
+    branches = [GraphFunction(g) for g in graphs]
+    for branch in branches:
+        graph.add_function(branch)
+    stateful = any(o.card.stateful for g in graphs for o in g._operations)
+    types = tuple(t._dtype.base_dtype for t in graphs[0].outputs)
+    if kind == "if":
+        card = If if stateful else StatelessIf
+        outputs = card(index, captured, Tout=types, then_branch=branches[0], else_branch=branches[1],
+                       output_shapes=declared, name=scope)
+    else:
+        card = Case if stateful else StatelessCase
+        outputs = card(index, captured, Tout=types, branches=branches, output_shapes=declared, name=scope)
+    op = graph.get_operation_by_name(scope[:-1])
+    return [_identity(t) for t in (outputs if types else [])], op
 
 
 def _identity(tensor: Any) -> Any:

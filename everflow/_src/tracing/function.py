@@ -78,6 +78,7 @@ class Function:
         self._python_function = python_function
         self._name = name or getattr(python_function, "__name__", None) or _name_of(python_function)
         self._autograph = autograph
+        self._autograph_options: Any = None
         self._jit_compile = jit_compile
         self._reduce_retracing = reduce_retracing
         self._lock = threading.RLock()
@@ -180,6 +181,7 @@ class Function:
                              self._jit_compile, self._reduce_retracing)
             found.input_signature = self.input_signature
             found._bound_to = True
+            found._autograph_options = self._autograph_options
             try:
                 self._instances[instance] = found
             except TypeError:
@@ -392,8 +394,9 @@ class Function:
 
     def _converted(self) -> Callable:
         """The function to trace: converted by AutoGraph where that is asked for and available."""
-        return _autograph(self._python_function) if self._autograph and _autograph is not None \
-            else self._python_function
+        if not self._autograph or _autograph is None:
+            return self._python_function
+        return _autograph(self._python_function, self._autograph_options)
 
     def _argument_names(self, count: int) -> list[str]:
         names: list[str] = []
@@ -476,6 +479,7 @@ def _weak_method(function: Callable, instance: Any) -> Callable:
 
     method.__name__ = getattr(function, "__name__", "method")
     method.__wrapped__ = function  # type: ignore[attr-defined]
+    method._everflow_bound = (function, reference)  # type: ignore[attr-defined]
     if signature is not None:
         method.__signature__ = signature  # type: ignore[attr-defined]
     return method
@@ -549,10 +553,10 @@ def _finish(graph: FuncGraph, result: Any) -> None:
     graph.outputs = [t for t in nest.flatten(structured, expand_composites=True) if isinstance(t, Tensor)]
 
 
-_autograph: Callable[[Callable], Callable] | None = None
+_autograph: Callable[[Callable, Any], Callable] | None = None
 
 
-def install_autograph(convert_function: Callable[[Callable], Callable]) -> None:
+def install_autograph(convert_function: Callable[[Callable, Any], Callable]) -> None:
     """AutoGraph, one floor above, converts functions before they are traced."""
     global _autograph
     _autograph = convert_function
@@ -584,7 +588,7 @@ def function(
       jit_compile: True compiles at the first call, False never; None when the program proves hot.
       reduce_retracing: True lets one trace serve several shapes.
       experimental_implements: accepted.
-      experimental_autograph_options: accepted.
+      experimental_autograph_options: `tf.autograph.experimental.Feature`s to convert besides control flow.
       experimental_attributes: accepted.
       experimental_relax_shapes: the older name of `reduce_retracing`.
       experimental_compile: the older name of `jit_compile`.
@@ -608,7 +612,9 @@ def function(
     def decorated(inner: Callable) -> Function:
         if not callable(inner):
             raise TypeError(f"tf.function takes a callable, received {inner!r}")
-        return Function(inner, None, input_signature, autograph, jit_compile, reduce_retracing)
+        made = Function(inner, None, input_signature, autograph, jit_compile, reduce_retracing)
+        made._autograph_options = experimental_autograph_options
+        return made
 
     return decorated if func is None else decorated(func)
 

@@ -1,0 +1,165 @@
+"""Python's builtins in converted code: by the graph where they are given tensors."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from everflow._src.autograph.state import is_symbolic
+from everflow._src.framework import dtypes
+from everflow._src.framework.conversion import convert
+from everflow._src.framework.errors import OperatorNotAllowedInGraphError
+from everflow._src.framework.registry import CARDS
+
+
+def _any_symbolic(values: Any) -> bool:
+    return builtins.any(is_symbolic(v) for v in values)
+
+
+def abs_(x: Any) -> Any:
+    return CARDS["Abs"](x) if is_symbolic(x) else builtins.abs(x)
+
+
+def float_(x: Any = 0.0) -> Any:
+    if is_symbolic(x):
+        return x if x.dtype == dtypes.float32 else CARDS["Cast"](x, DstT=dtypes.float32)
+    return builtins.float(x)
+
+
+def int_(x: Any = 0, base: Any = None) -> Any:
+    if is_symbolic(x):
+        if base not in (None, 10):
+            raise NotImplementedError(f"int of a tensor with base {base}")
+        return x if x.dtype == dtypes.int32 else CARDS["Cast"](x, DstT=dtypes.int32)
+    return builtins.int(x) if base is None else builtins.int(x, base)
+
+
+def len_(x: Any) -> Any:
+    if is_symbolic(x):
+        if x.shape.rank == 0:
+            raise ValueError("len requires a tensor of rank 1 or more, received a scalar")
+        size = x.shape.as_list()[0] if x.shape.rank is not None else None
+        return size if size is not None else CARDS["Shape"](x)[0]
+    return builtins.len(x)
+
+
+def range_(start_or_stop: Any, stop: Any = None, step: Any = None) -> Any:
+    given = [v for v in (start_or_stop, stop, step) if v is not None]
+    if not _any_symbolic(given):
+        return builtins.range(*given)
+    start, end = (0, start_or_stop) if stop is None else (start_or_stop, stop)
+    dtype = next(v.dtype for v in given if is_symbolic(v))
+    operands = [convert(v, dtype) for v in (start, end, 1 if step is None else step)]
+    return CARDS["Range"](*operands)
+
+
+def print_(*values: Any, **keywords: Any) -> None:
+    builtins.print(*values, **keywords)
+
+
+def enumerate_(iterable: Any, start: int = 0) -> Any:
+    if hasattr(iterable, "_autograph_enumerate"):
+        return iterable._autograph_enumerate(start)
+    return builtins.enumerate(_iterable(iterable, "enumerate"), start)
+
+
+def zip_(*iterables: Any, strict: bool = False) -> Any:
+    if iterables and builtins.all(hasattr(i, "_autograph_zip") for i in iterables):
+        return iterables[0]._autograph_zip(*iterables[1:])
+    return builtins.zip(*[_iterable(i, "zip") for i in iterables], strict=strict)
+
+
+def map_(function: Callable, *iterables: Any) -> Any:
+    if iterables and builtins.all(hasattr(i, "_autograph_map") for i in iterables):
+        return iterables[0]._autograph_map(function, *iterables[1:])
+    return builtins.map(function, *[_iterable(i, "map") for i in iterables])
+
+
+def filter_(function: Callable | None, iterable: Any) -> Any:
+    if hasattr(iterable, "_autograph_filter"):
+        return iterable._autograph_filter(function)
+    return builtins.filter(function, _iterable(iterable, "filter"))
+
+
+def _iterable(value: Any, name: str) -> Any:
+    """A tensor of known length as a list of its slices."""
+    if not is_symbolic(value):
+        return value
+    size = value.shape.as_list()[0] if value.shape.rank else None
+    if size is None:
+        raise OperatorNotAllowedInGraphError(
+            f"{name}() of the symbolic tensor {value!r}: its length is not known while the program is built. Use "
+            "tf.map_fn, or a loop over tf.range"
+        )
+    return [value[i] for i in builtins.range(size)]
+
+
+def any_(iterable: Any) -> Any:
+    if is_symbolic(iterable):
+        return CARDS["Any"](_bools(iterable), np.array([0], np.int32))
+    if isinstance(iterable, (list, tuple)) and _any_symbolic(iterable):
+        return CARDS["Any"](CARDS["Pack"]([convert(v, dtypes.bool) for v in iterable]), np.array([0], np.int32))
+    return builtins.any(iterable)
+
+
+def all_(iterable: Any) -> Any:
+    if is_symbolic(iterable):
+        return CARDS["All"](_bools(iterable), np.array([0], np.int32))
+    if isinstance(iterable, (list, tuple)) and _any_symbolic(iterable):
+        return CARDS["All"](CARDS["Pack"]([convert(v, dtypes.bool) for v in iterable]), np.array([0], np.int32))
+    return builtins.all(iterable)
+
+
+def _bools(tensor: Any) -> Any:
+    return tensor if tensor.dtype == dtypes.bool else CARDS["Cast"](tensor, DstT=dtypes.bool)
+
+
+def sorted_(iterable: Any, *, key: Callable | None = None, reverse: bool = False) -> Any:
+    if not is_symbolic(iterable):
+        return builtins.sorted(iterable, key=key, reverse=reverse)
+    if key is not None:
+        raise NotImplementedError("sorted() of a tensor with a key; use tf.argsort of the keys and tf.gather")
+    if iterable.shape.rank not in (None, 1):
+        raise ValueError(f"sorted() takes a tensor of rank 1, received rank {iterable.shape.rank}")
+    size = CARDS["Size"](iterable)
+    if reverse:
+        return CARDS["TopKV2"](iterable, size)[0]
+    return CARDS["Neg"](CARDS["TopKV2"](CARDS["Neg"](iterable), size)[0])
+
+
+def sum_(iterable: Any, start: Any = 0) -> Any:
+    if is_symbolic(iterable):
+        total = CARDS["Sum"](iterable, np.array([0], np.int32))
+        return total if isinstance(start, int) and start == 0 else CARDS["AddV2"](convert(start, total.dtype), total)
+    return builtins.sum(iterable, start)
+
+
+def min_(*values: Any, **keywords: Any) -> Any:
+    return _extreme(builtins.min, "Min", "Minimum", values, keywords)
+
+
+def max_(*values: Any, **keywords: Any) -> Any:
+    return _extreme(builtins.max, "Max", "Maximum", values, keywords)
+
+
+def _extreme(function: Callable, reduction: str, pair: str, values: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    if len(values) == 1 and is_symbolic(values[0]):
+        return CARDS[reduction](values[0], np.array([0], np.int32))
+    if len(values) > 1 and _any_symbolic(values) and not keywords:
+        dtype = next(v.dtype for v in values if is_symbolic(v))
+        result = convert(values[0], dtype)
+        for value in values[1:]:
+            result = CARDS[pair](result, convert(value, dtype))
+        return result
+    return function(*values, **keywords)
+
+
+OVERLOADS: dict[Any, Callable] = {
+    builtins.abs: abs_, builtins.float: float_, builtins.int: int_, builtins.len: len_, builtins.range: range_,
+    builtins.print: print_, builtins.enumerate: enumerate_, builtins.zip: zip_, builtins.map: map_,
+    builtins.filter: filter_, builtins.any: any_, builtins.all: all_, builtins.sorted: sorted_, builtins.sum: sum_,
+    builtins.min: min_, builtins.max: max_,
+}
