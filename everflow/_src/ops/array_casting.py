@@ -47,7 +47,7 @@ def _c_name(dtype: Any) -> str:
 
 
 def _cast_gradient(dy: Any, *, SrcT: Any) -> Any:
-    return Cast(dy, DstT=SrcT) if SrcT.is_floating or SrcT.is_complex else None
+    return cast(dy, SrcT) if SrcT.is_floating or SrcT.is_complex else None
 
 
 Cast = op(

@@ -558,7 +558,7 @@ def _broadcast_to_shape(op: Any) -> TensorShape:
 BroadcastTo = op(
     "BroadcastTo", "input: T, shape: Tidx -> output: T", T=dtypes.ALL, Tidx=index_attr(),
     kernel=_broadcast_to, shape=_broadcast_to_shape, static=("shape",),
-    gradient=lambda dy, *, input_shape: (sum_to_shape(dy, input_shape), None),
+    gradient=lambda dy, *, input_shape: (sum_to_shape(convert(dy), input_shape), None),
     doc="Repeats dimensions of size 1, and adds leading ones.",
     sample=lambda: ([np.arange(3, dtype=np.float32).reshape(3, 1), np.array([2, 3, 4], np.int32)], {}),
 )

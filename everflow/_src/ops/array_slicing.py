@@ -567,6 +567,11 @@ def _numpy_index(key: Any) -> Any:
     return (entry, ...) if _is_plain(entry) and type(entry) is not slice else None
 
 
+def _on_cpu(tensor: Any) -> bool:
+    """True when NumPy sees what compiled code left in this tensor without moving it."""
+    return next(iter(tensor._value.devices())).platform == "cpu"
+
+
 def _getitem(tensor: Any, key: Any) -> Tensor:
     """The elements that `key` selects; what `tensor[key]` calls.
 
@@ -577,11 +582,11 @@ def _getitem(tensor: Any, key: Any) -> Tensor:
       TypeError: an index is neither of these.
       tf.errors.InvalidArgumentError, ValueError (in a graph): an index is out of range.
     """
-    if type(tensor) is EagerTensor and computes_at_once():
+    if isinstance(tensor, EagerTensor) and computes_at_once() and (type(tensor) is EagerTensor or _on_cpu(tensor)):
         index = _numpy_index(key)
         if index is not None:
             try:
-                result = EagerTensor(tensor._value[index])
+                result = EagerTensor(tensor._array[index])
             except Exception:  # the door below raises it, with its explanation
                 pass
             else:
