@@ -30,8 +30,15 @@ OUTPUTS_WITHOUT_GRADIENT = {
 }
 
 # Operations whose gradient is not their derivative, on purpose.
-# Cholesky reads one triangle and, as TensorFlow has it, gives the gradient to both.
-OWN_GRADIENT = {"Cholesky", "PreventGradient", "StopGradient"}
+# Cholesky reads one triangle and, as TensorFlow has it, gives the gradient to both; numbers drawn by rejection
+# jump where the gradient tells how their distribution moves.
+OWN_GRADIENT = {
+    "Cholesky",
+    "PreventGradient",
+    "StatelessRandomGammaV2",
+    "StatelessRandomGammaV3",
+    "StopGradient",
+}
 
 # Operations whose gradient cannot be differentiated again.
 NO_SECOND_GRADIENT = {

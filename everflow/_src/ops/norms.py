@@ -96,16 +96,27 @@ def norm(
 def _spectral_norm(x: Any, axis: tuple[int, int]) -> Any:
     """The greatest singular value of matrices in the axes `axis`, which stay, of size 1."""
     rank = x._rank
-    if rank is None:
-        raise ValueError("The matrix norm of order 2 needs a tensor of known rank")
-    pair = [a % rank for a in axis]
-    others = [i for i in range(rank) if i not in pair]
-    order = np.array([*others, *pair], np.int32)
-    values = cards.Svd(cards.Transpose(x, order), compute_uv=False)[0]
+    pair = [a % rank for a in axis] if rank is not None else list(axis)
+    if pair == [-2, -1] or rank is not None and pair == [rank - 2, rank - 1]:
+        return _greatest_singular_value(x)
+    if rank is not None:
+        others = [i for i in range(rank) if i not in pair]
+        order: Any = np.array([*others, *pair], np.int32)
+        back: Any = np.argsort(order).astype(np.int32)
+    else:
+        count = cards.Rank(x)
+        last = cards.FloorMod(np.array(pair, np.int32), count)
+        rest = cards.ListDiff(cards.Range(np.int32(0), count, np.int32(1)), last)[0]
+        order = cards.ConcatV2([rest, last], np.int32(0))
+        back = cards.InvertPermutation(order)
+    return cards.Transpose(_greatest_singular_value(cards.Transpose(x, order)), back)
+
+
+def _greatest_singular_value(x: Any) -> Any:
+    values = cards.Svd(x, compute_uv=False)[0]
     if values.dtype.is_complex:
         values = cards.Real(values, Tout=values.dtype.real_dtype)
-    greatest = cards.ExpandDims(reduce_max(values, -1, keepdims=True), np.int32(-1))
-    return cards.Transpose(greatest, np.argsort(order).astype(np.int32))
+    return cards.ExpandDims(reduce_max(values, -1, keepdims=True), np.int32(-1))
 
 
 @export(v1=["linalg.norm", "norm"])
