@@ -13,10 +13,19 @@ from everflow._src.runtime.frames import HOST_FRAME, EagerOp
 from everflow._src.runtime.jax_backend import jax_modules
 
 
-def accelerators() -> list[Any]:
+# Numbers of accelerators that the program does not want to use.
+HIDDEN: set[int] = set()
+
+
+def all_accelerators() -> list[Any]:
     """The jax devices that are no CPU."""
     jax = jax_modules().jax
     return [d for d in jax.devices() if d.platform != "cpu"]
+
+
+def accelerators() -> list[Any]:
+    """Those of them that may be used."""
+    return [d for i, d in enumerate(all_accelerators()) if i not in HIDDEN]
 
 
 def has_accelerator() -> bool:
