@@ -78,11 +78,7 @@ def _mean_kernel(xp: Any, x: Any, indices: Any, *, keep_dims: bool) -> Any:
         divisor = np.array(count).astype(x.dtype)
         quotient = xp.floor_divide(total, divisor)
         # Rounded towards zero, as C++ divides.
-        return (
-            quotient + ((total < 0) & (quotient * divisor != total)).astype(x.dtype)
-            if kind == "i"
-            else quotient
-        )
+        return quotient + ((total < 0) & (quotient * divisor != total)).astype(x.dtype) if kind == "i" else quotient
     if xp is np and x.dtype in _SMALL_FLOATS:
         return (np.sum(x, axes, np.float32, keepdims=keep_dims) / np.float32(count)).astype(x.dtype)
     total = xp.sum(x, axes, x.dtype, keepdims=keep_dims)
@@ -152,9 +148,7 @@ def keep_reduced(value: Any, x_shape: Any, indices: Any, keep_dims: bool) -> Any
         rank = cards.Size(shape)
         positions = cards.Range(np.int32(0), rank, np.int32(1))
         reduced = cards.FloorMod(cards.Cast(indices, DstT=dtypes.int32) + rank, rank)
-        return cards.Reshape(
-            value, cards.DynamicStitch([positions, reduced], [shape, cards.OnesLike(reduced)])
-        )
+        return cards.Reshape(value, cards.DynamicStitch([positions, reduced], [shape, cards.OnesLike(reduced)]))
     if not axes:
         return value
     kept = [1 if i in axes else d for i, d in enumerate(dims)]
@@ -182,9 +176,7 @@ def _mean_gradient(doutput: Any, *, reduction_indices: Any, input_shape: Any, ke
     else:
         total = cards.Prod(input_shape.tensor(), np.array([0], np.int32))
         left = cards.Maximum(cards.Size(doutput), np.int32(1))
-        count = cards.Cast(
-            cards.Maximum(cards.FloorDiv(total, left), np.int32(1)), DstT=doutput.dtype.base_dtype
-        )
+        count = cards.Cast(cards.Maximum(cards.FloorDiv(total, left), np.int32(1)), DstT=doutput.dtype.base_dtype)
     kept = keep_reduced(cards.RealDiv(doutput, count), input_shape, reduction_indices, keep_dims)
     return cards.BroadcastTo(kept, shape_operand(input_shape)), None
 
@@ -301,9 +293,7 @@ def reduction_axes(x: Any, axis: Any) -> Any:
     return cards.Range(np.int32(0), cards.Rank(x), np.int32(1), name="range")
 
 
-def _reduce(
-    card: Any, input_tensor: Any, axis: Any, keepdims: Any, name: str | None, dtype: Any = None
-) -> Any:
+def _reduce(card: Any, input_tensor: Any, axis: Any, keepdims: Any, name: str | None, dtype: Any = None) -> Any:
     x = convert(input_tensor, dtype, name="input")
     axes = reduction_axes(x, axis)
     if isinstance(axes, list) and not axes:
@@ -375,6 +365,14 @@ def reduce_mean(input_tensor: Any, axis: Any = None, keepdims: bool = False, nam
     >>> tf.reduce_mean([[1., 2.], [3., 4.]], axis=1)
     <tf.Tensor: shape=(2,), dtype=float32, numpy=array([1.5, 3.5], dtype=float32)>
     """
+    if type(input_tensor) is EagerTensor and not STATE.busy and (axis is None or type(axis) is int):
+        x = input_tensor._value
+        if x.dtype in _FAST_FLOATS and x.size:
+            try:
+                total = np.add.reduce(x, axis, x.dtype, None, bool(keepdims))
+                return EagerTensor(total / (x.size if axis is None else x.shape[axis]))
+            except (ValueError, IndexError, RuntimeWarning):  # the door raises it, or computes it in silence
+                pass
     return _reduce(Mean, input_tensor, axis, keepdims, name)
 
 
@@ -409,6 +407,13 @@ def reduce_max(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
     >>> tf.reduce_max([[1, 5], [3, 4]], axis=1)
     <tf.Tensor: shape=(2,), dtype=int32, numpy=array([5, 4], dtype=int32)>
     """
+    if type(input_tensor) is EagerTensor and not STATE.busy and (axis is None or type(axis) is int):
+        x = input_tensor._value
+        if x.dtype in _FAST_NUMBERS and x.size:
+            try:
+                return EagerTensor(np.maximum.reduce(x, axis, None, None, bool(keepdims)))
+            except (ValueError, RuntimeWarning):  # the door raises it, or computes it in silence
+                pass
     return _reduce(Max, input_tensor, axis, keepdims, name)
 
 
@@ -426,6 +431,13 @@ def reduce_min(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
     >>> tf.reduce_min([[1, 5], [3, 4]], axis=1)
     <tf.Tensor: shape=(2,), dtype=int32, numpy=array([1, 3], dtype=int32)>
     """
+    if type(input_tensor) is EagerTensor and not STATE.busy and (axis is None or type(axis) is int):
+        x = input_tensor._value
+        if x.dtype in _FAST_NUMBERS and x.size:
+            try:
+                return EagerTensor(np.minimum.reduce(x, axis, None, None, bool(keepdims)))
+            except (ValueError, RuntimeWarning):  # the door raises it, or computes it in silence
+                pass
     return _reduce(Min, input_tensor, axis, keepdims, name)
 
 
@@ -468,9 +480,7 @@ def _bool_unless_tensor(value: Any) -> Any:
 
 
 @export("math.reduce_euclidean_norm")
-def reduce_euclidean_norm(
-    input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None
-) -> Any:
+def reduce_euclidean_norm(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Any:
     """Euclidean norms over axes.
 
     Args:
@@ -487,9 +497,7 @@ def reduce_euclidean_norm(
 
 
 @export("math.reduce_logsumexp", "reduce_logsumexp", v1=[])
-def reduce_logsumexp(
-    input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None
-) -> Any:
+def reduce_logsumexp(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Any:
     """log(sum(exp(x))) over axes, without overflow.
 
     Args:
@@ -506,9 +514,7 @@ def reduce_logsumexp(
         x = convert(input_tensor, name="input")
         raw_max = reduce_max(x, axis, keepdims=True)
         # Shifting by an infinite maximum would give NaN.
-        shift = cards.StopGradient(
-            cards.SelectV2(cards.IsFinite(raw_max), raw_max, np.zeros((), x.dtype.numpy_dtype))
-        )
+        shift = cards.StopGradient(cards.SelectV2(cards.IsFinite(raw_max), raw_max, np.zeros((), x.dtype.numpy_dtype)))
         total = cards.Log(reduce_sum(cards.Exp(x - shift), axis, keepdims=keepdims))
         if not keepdims:
             shift = cards.Reshape(shift, cards.Shape(total))
@@ -516,9 +522,7 @@ def reduce_logsumexp(
 
 
 @export("math.reduce_variance")
-def reduce_variance(
-    input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None
-) -> Any:
+def reduce_variance(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Any:
     """Variances over axes, of the elements taken as the whole population.
 
     Args:
@@ -594,14 +598,8 @@ def count_nonzero(
     """
     with name_scope(name, "count_nonzero"):
         x = convert(input, name="input")
-        empty = (
-            np.array(b"", object)
-            if x.dtype.base_dtype == dtypes.string
-            else np.zeros((), x.dtype.numpy_dtype)
-        )
-        nonzero = cards.Cast(
-            cards.NotEqual(x, constant_array(empty, x.dtype.base_dtype, "zeros")), DstT=dtypes.int64
-        )
+        empty = np.array(b"", object) if x.dtype.base_dtype == dtypes.string else np.zeros((), x.dtype.numpy_dtype)
+        nonzero = cards.Cast(cards.NotEqual(x, constant_array(empty, x.dtype.base_dtype, "zeros")), DstT=dtypes.int64)
         counts = reduce_sum(nonzero, axis, keepdims=bool(keepdims))
         wanted = dtypes.as_dtype(dtype)
         return counts if wanted == dtypes.int64 else cards.Cast(counts, DstT=wanted)
