@@ -9,6 +9,7 @@ from everflow._src.framework.conversion import convert, register_tensor_conversi
 from everflow._src.framework.export import export
 from everflow._src.framework.tensor import EagerTensor, Tensor
 from everflow._src.framework.tensor_shape import TensorShape
+from everflow._src.framework.tensor_spec import IndexedSlicesSpec
 
 
 @export("IndexedSlices", v1=["IndexedSlices"])
@@ -29,6 +30,12 @@ class IndexedSlices:
         self._values = values
         self._indices = indices
         self._dense_shape = dense_shape
+
+    @property
+    def _type_spec(self) -> IndexedSlicesSpec:
+        dense = self._dense_shape
+        return IndexedSlicesSpec(self.shape, self._values.dtype, self._indices.dtype,
+                                 None if dense is None else dense.dtype, self._indices.shape)
 
     @property
     def values(self) -> Any:

@@ -257,6 +257,8 @@ class Program:
             index += 1
         if not record.settled:
             self._compare(record, time.perf_counter() - started)
+        else:
+            record.compiled_runs += 1
         return self.results(env, frame)
 
     def _compare(self, record: TierRecord, seconds: float) -> None:
@@ -274,7 +276,12 @@ class Program:
 
 
 def program_of_function(function: GraphFunction) -> Program:
-    """The program of a function body: all of its effects happen, in the order they were written."""
+    """The program of a function body: all of its effects happen, in the order they were written.
+
+    With `pruned` among its extras only what its outputs need runs, as in a session.
+    """
+    if function.extra.get("pruned"):
+        return Program(function.inputs, function.outputs, (), None, function.extra.get("compile_now"))
     return Program(function.inputs, function.outputs, (), function.graph,
                    function.extra.get("compile_now"))
 

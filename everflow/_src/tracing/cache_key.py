@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import weakref
 from collections.abc import Mapping
 from typing import Any
@@ -10,39 +9,85 @@ from typing import Any
 import numpy as np
 
 from everflow._src.framework import nest
-from everflow._src.framework.indexed_slices import IndexedSlices
+from everflow._src.framework.dtypes import DType
 from everflow._src.framework.tensor import DeviceTensor, EagerTensor, SymbolicTensor, Tensor
-from everflow._src.framework.tensor_spec import TensorSpec
+from everflow._src.framework.tensor_shape import TensorShape
+from everflow._src.framework.tensor_spec import IndexedSlicesSpec, TensorSpec, VariableSpec
 from everflow._src.framework.type_spec import TypeSpec
 from everflow._src.variables.variable import Variable
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 
 
-class ByIdentity:
-    """Part of a key: an object that is not a value, known by its identity as long as it lives."""
+class Referenced:
+    """Part of a key: an object that a trace does not keep alive.
 
-    __slots__ = ("_id", "_reference", "_strong")
+    Objects that define equality are compared by it, all others by identity; what is dead equals nothing.
+    """
+
+    __slots__ = ("_hash", "reference")
+
+    def __init__(self, value: Any) -> None:
+        self._hash = hash(value)
+        self.reference = weakref.ref(value)
+
+    def value(self) -> Any:
+        """The object, or None once it is gone."""
+        return self.reference()
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Referenced) or self._hash != other._hash:
+            return False
+        mine, others = self.reference(), other.reference()
+        if mine is None or others is None:
+            return False
+        return mine is others or type(mine) is type(others) and bool(mine == others)
+
+    def __repr__(self) -> str:
+        return f"<{type(self.reference()).__name__} object>"
+
+
+class OfVariable:
+    """Part of a key: a variable, known by its identity (its equality may be that of its values)."""
+
+    __slots__ = ("_id", "reference")
 
     def __init__(self, value: Any) -> None:
         self._id = id(value)
-        self._strong = None
-        try:
-            self._reference: Any = weakref.ref(value)
-        except TypeError:
-            self._reference = None
-            self._strong = value  # what cannot be referenced weakly is kept, so that its address stays its own
+        self.reference = weakref.ref(value)
 
     def __hash__(self) -> int:
         return self._id
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ByIdentity) or self._id != other._id:
+        if self is other:
+            return True
+        if not isinstance(other, OfVariable) or self._id != other._id:
             return False
-        return self._reference is None or self._reference() is not None and self._reference() is other._reference()
+        return self.reference() is not None and self.reference() is other.reference()
 
     def __repr__(self) -> str:
-        return f"<object {self._reference() if self._reference else self._strong!r}>"
+        return f"<variable {self.reference()!r}>"
+
+
+def references_in(key: Any) -> list[Any]:
+    """The weak references to objects on which a key depends."""
+    if isinstance(key, tuple):
+        return [r for part in key for r in references_in(part)]
+    return [key.reference] if isinstance(key, Referenced) else []
+
+
+def by_value(value: Any) -> bool:
+    """True for objects that are their value, like frozen dataclasses: equal ones share a trace at any time."""
+    if isinstance(value, (TensorShape, DType, TypeSpec)):
+        return True
+    parameters = getattr(type(value), "__dataclass_params__", None)
+    return parameters is not None and parameters.frozen and parameters.eq
 
 
 def part_of_key(value: Any, tensors: list[Any]) -> Any:
@@ -65,7 +110,7 @@ def part_of_key(value: Any, tensors: list[Any]) -> Any:
         tensors.append(value)
         return (value.dtype, ())
     if isinstance(value, Variable):
-        return ("variable", ByIdentity(value))
+        return ("variable", OfVariable(value))
     if isinstance(value, (list, tuple)):
         if isinstance(value, tuple) and hasattr(value, "_fields"):
             return (cls, tuple([part_of_key(v, tensors) for v in value]))
@@ -77,26 +122,32 @@ def part_of_key(value: Any, tensors: list[Any]) -> Any:
         except TypeError:
             keys = list(value)
         return ("dict", tuple([(k, part_of_key(value[k], tensors)) for k in keys]))
-    if isinstance(value, IndexedSlices):
-        return ("slices", tuple([part_of_key(p, tensors) for p in value._parts]))
     if isinstance(value, Tensor):
         tensors.append(value)
         return (value.dtype.numpy_dtype, tuple(value.shape.as_list()))
     if hasattr(cls, "__attrs_attrs__"):
         return (cls, tuple([part_of_key(getattr(value, a.name), tensors) for a in cls.__attrs_attrs__]))
-    if dataclasses.is_dataclass(value) and nest.is_nested(value):
-        return (cls, tuple([part_of_key(v, tensors) for v in nest.flatten(value)]))
+    if hasattr(cls, "__tf_flatten__") and hasattr(cls, "__tf_unflatten__"):
+        metadata, components = value.__tf_flatten__()
+        return (cls, tuple([part_of_key(m, tensors) for m in metadata]),
+                tuple([part_of_key(c, tensors) for c in components]))
     if hasattr(value, "_type_spec"):
-        spec = value._type_spec
-        tensors.extend(nest.flatten(value, expand_composites=True))
-        return ("composite", spec)
+        parts = nest.flatten(value, expand_composites=True)
+        kinds = tuple([part_of_key(p, tensors) for p in parts])
+        return ("composite", _without_static_shape(value._type_spec), kinds)
     if isinstance(value, TensorSpec):
         # A spec stands for the tensors that fit it, so that both find the same trace.
         tensors.append(value)
         dtype = value.dtype.base_dtype
         return (dtype.numpy_dtype if dtype.name != "resource" else "resource", value.shape._dims)
     if isinstance(value, TypeSpec):
+        if hasattr(value, "_component_specs") and not isinstance(value, VariableSpec):
+            parts = nest.flatten(value, expand_composites=True)
+            kinds = tuple([part_of_key(p, tensors) for p in parts])
+            return ("composite", _without_static_shape(value), kinds)
         return ("spec", value)
+    if hasattr(value, "__tf_tracing_type__"):
+        return ("type", value.__tf_tracing_type__(None))
     if hasattr(value, "__array__") and not isinstance(value, type):
         array = value.__array__()
         tensors.append(array)
@@ -104,7 +155,21 @@ def part_of_key(value: Any, tensors: list[Any]) -> Any:
     try:
         hash(value)
     except TypeError:
-        return ("object", ByIdentity(value))
-    if isinstance(value, type) or callable(value) or type(value).__eq__ is object.__eq__:
-        return ("object", ByIdentity(value))
-    return (cls, value)
+        raise TypeError(
+            f"A tf.function is traced anew for another value of an argument that is no tensor, and {value!r} (type "
+            f"{cls.__name__}) cannot be told from another value: it is not hashable. Pass tensors, tuples, lists "
+            "or dicts of them, or an immutable object"
+        ) from None
+    if by_value(value):
+        return (cls, value)
+    try:
+        return ("object", Referenced(value))
+    except TypeError:
+        return (cls, value)  # cannot be referenced weakly: a number, a range, a frozenset
+
+
+def _without_static_shape(spec: Any) -> Any:
+    """What of a composite's spec is not said by its parts; slices of any number of rows share a trace."""
+    if isinstance(spec, IndexedSlicesSpec):
+        return (type(spec), spec._dense_shape_dtype is None)
+    return spec

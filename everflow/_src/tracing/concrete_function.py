@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from everflow._src.framework.tensor import Tensor, as_eager
 from everflow._src.framework.tensor_spec import TensorSpec
 from everflow._src.framework.type_spec import TypeSpec
 from everflow._src.runtime.frames import HOST_FRAME, program_of
+from everflow._src.tracing.tracer import Held
 
 
 def run_function(function: GraphFunction, tensors: Sequence[Any]) -> list[Any]:
@@ -103,7 +105,8 @@ class ConcreteFunction:
         self._arguments = len(graph.inputs) - len(self._captured)
         self._flat_outputs = nest.flatten(graph.structured_outputs, expand_composites=True)
         self._single = isinstance(self._output_structure, Tensor)
-        self.traced_from: Any = None
+        self.argument_names: list[str] = []
+        self.argument_kinds: list[str] = []
         self.calls = 0
 
     # ---- what it is
@@ -125,16 +128,16 @@ class ConcreteFunction:
 
     @property
     def structured_outputs(self) -> Any:
-        """What the Python function returned, with specs in place of tensors."""
-        return nest.map_structure(
-            lambda t: TensorSpec(t.shape, t.dtype, None) if isinstance(t, Tensor) else t, self._output_structure,
-            expand_composites=True,
-        )
+        """What the Python function returned: the tensors of the graph, in their structure."""
+        return self._output_structure
 
     @property
     def structured_input_signature(self) -> Any:
         """The specs of the arguments: a tuple of positional ones and a dict of keyword ones."""
-        return self._signature
+        if self._signature is None:
+            return None
+        positional, keyword = self._signature
+        return tuple(_released(s) for s in positional), {k: _released(s) for k, s in keyword.items()}
 
     @property
     def output_shapes(self) -> Any:
@@ -184,8 +187,8 @@ class ConcreteFunction:
     def _bind(self, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Any]:
         if self._signature is None:
             return [convert(a) for a in args]
-        positional, keyword = self._signature
-        names = self.__dict__.get("argument_names") or []
+        positional, keyword = self.structured_input_signature
+        names = self.argument_names
         values: dict[int | str, Any] = dict(enumerate(args))
         for key, value in kwargs.items():
             declared = [getattr(spec, "name", None) for spec in positional]
@@ -197,7 +200,9 @@ class ConcreteFunction:
                 raise TypeError(f"{self.function.name} got unexpected keyword arguments: {key}")
         tensors: list[Any] = []
         if len(args) > len(positional):
-            raise TypeError(f"{self.function.name} takes {len(positional)} positional arguments but {len(args)} were given")
+            raise TypeError(
+                f"{self.function.name} takes {len(positional)} positional arguments but {len(args)} were given"
+            )
         for index, spec in enumerate(positional):
             self._bind_one(spec, values, index, names[index] if index < len(names) else str(index), tensors)
         for key, spec in keyword.items():
@@ -265,37 +270,58 @@ class ConcreteFunction:
 
     def pretty_printed_signature(self, verbose: bool = True) -> str:
         """The signature, for people to read."""
+        if not verbose:
+            return self._signature_in_a_line()
         lines = ["Input Parameters:"]
         for name, kind, spec in self._parameters():
-            lines.append(f"  {name} ({kind}): {_type_text(spec)}")
-        lines += ["Output Type:", f"  {_type_text(self.structured_outputs)}", "Captures:"]
+            lines.append(f"  {name} ({kind}): {_type_text(spec, name)}")
+        lines += ["Output Type:", f"  {_type_text(self._output_types())}", "Captures:"]
         captures = [f"  {id(t)}: {_type_text(TensorSpec(t.shape, t.dtype))}" for t in self._captured]
         return "\n".join([*lines, *(captures or ["  None"])])
 
+    def _signature_in_a_line(self) -> str:
+        parameters = ", ".join(f"{name}: {_type_text(spec, name)}" for name, _, spec in self._parameters())
+        return f"({parameters}) -> {_type_text(self._output_types())}"
+
+    def _output_types(self) -> Any:
+        def type_of(part: Any) -> Any:
+            if isinstance(part, Tensor):
+                return TensorSpec(part.shape, part.dtype, None)
+            return getattr(part, "_type_spec", part)
+
+        return nest.map_structure(type_of, self._output_structure)
+
     def _parameters(self) -> list[tuple[str, str, Any]]:
-        names = self.__dict__.get("argument_names") or []
-        positional, keyword = self._signature or ((), {})
-        return [
-            *((names[i] if i < len(names) else str(i), "POSITIONAL_OR_KEYWORD", s) for i, s in enumerate(positional)),
-            *((k, "KEYWORD_ONLY", s) for k, s in keyword.items()),
-        ]
+        positional, keyword = self.structured_input_signature or ((), {})
+        names = [*self.argument_names, *(str(i) for i in range(len(self.argument_names), len(positional)))]
+        kinds = [*self.argument_kinds, *["POSITIONAL_ONLY"] * (len(positional) - len(self.argument_kinds))]
+        return [*zip(names, kinds, positional), *((k, "KEYWORD_ONLY", s) for k, s in keyword.items())]
 
     def __repr__(self) -> str:
-        parameters = ", ".join(f"{name}: {_type_text(spec)}" for name, _, spec in self._parameters())
-        return f"<ConcreteFunction ({parameters}) -> {_type_text(self.structured_outputs)} at {id(self):#x}>"
+        return f"<ConcreteFunction {self._signature_in_a_line()} at {id(self):#x}>"
 
     def __str__(self) -> str:
         return f"ConcreteFunction {self.pretty_printed_signature()}"
 
 
-def _type_text(value: Any) -> str:
+def _released(spec: Any) -> Any:
+    """A signature with the Python values themselves."""
+    def value_of(part: Any) -> Any:
+        return part.value() if isinstance(part, Held) else part
+
+    return nest.map_structure(value_of, spec) if nest.is_nested(spec) else value_of(spec)
+
+
+def _type_text(value: Any, argument: str = "") -> str:
     """A structure of specs and Python values, written as TensorFlow writes it."""
-    if isinstance(value, TypeSpec) or value is None:
+    if isinstance(value, TensorSpec) and re.fullmatch(f"{re.escape(argument)}(_\\d+)?", value.name or ""):
+        return repr(TensorSpec(value.shape, value.dtype))  # the name is not the user's, but that of the argument
+    if isinstance(value, TypeSpec):
         return repr(value)
     if isinstance(value, dict):
         return f"Dict[{', '.join(f'[{k!r}, {_type_text(v)}]' for k, v in value.items())}]"
     if isinstance(value, (list, tuple)):
-        return f"{'List' if isinstance(value, list) else 'Tuple'}[{', '.join(_type_text(v) for v in value)}]"
+        return f"{'List' if isinstance(value, list) else 'Tuple'}[{', '.join(_type_text(v, argument) for v in value)}]"
     return f"Literal[{value!r}]"
 
 

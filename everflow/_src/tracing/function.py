@@ -6,29 +6,27 @@ import functools
 import inspect
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from everflow._src.autodiff.tape import VariableWatcher
-from everflow._src.framework import context, nest
+from everflow._src.framework import nest
 from everflow._src.framework.context import LOCAL, STATE, current_graph
 from everflow._src.framework.conversion import convert
-from everflow._src.framework.dtypes import as_dtype
 from everflow._src.framework.export import export
 from everflow._src.framework.func_graph import FuncGraph, uid
-from everflow._src.framework.operation import Operation
-from everflow._src.framework.tensor import EagerTensor, SymbolicTensor, Tensor
+from everflow._src.framework.tensor import Tensor
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.framework.tensor_spec import TensorSpec
-from everflow._src.ops.constants import Identity
-from everflow._src.runtime.frames import HOST_FRAME
-from everflow._src.runtime.program import Program
-from everflow._src.tracing.cache_key import part_of_key
+from everflow._src.framework.type_spec import TypeSpec
+from everflow._src.tracing import explain
+from everflow._src.tracing.cache_key import part_of_key, references_in
 from everflow._src.tracing.concrete_function import ConcreteFunction
-from everflow._src.variables.creation import variable_creator_scope
+from everflow._src.tracing.tracer import trace_into
 from everflow._src.variables.variable import Variable
+from everflow._src.variables.variable_store import VariableStore
 
 _run_eagerly = False
 
@@ -49,15 +47,60 @@ def functions_run_eagerly() -> bool:
 
 
 class Trace:
-    """One concrete function, and the arguments it was traced for."""
+    """One concrete function, and what it was traced for; dropped when an object among that is gone."""
 
-    __slots__ = ("key", "shapes", "concrete", "keep")
+    __slots__ = ("key", "shapes", "concrete", "arguments", "called_from", "keys", "references")
 
-    def __init__(self, key: Any, shapes: list[TensorShape], concrete: ConcreteFunction, keep: Any) -> None:
+    def __init__(self, key: Any, shapes: list[TensorShape], concrete: ConcreteFunction, arguments: explain.Arguments,
+                 called_from: str) -> None:
         self.key = key
         self.shapes = shapes
-        self.concrete = concrete
-        self.keep = keep
+        self.concrete: ConcreteFunction | None = concrete
+        self.arguments = arguments
+        self.called_from = called_from
+        self.keys: list[Any] = []  # under which the cache has it
+        self.references: list[Any] = []
+
+
+_KEPT_DROPPED = 20
+
+
+class CallCounter:
+    """How often a function was called, whichever trace served."""
+
+    def __init__(self, traces: list[Trace]) -> None:
+        self.traces = traces
+        self.of_dropped = 0
+
+    def total(self) -> int:
+        """Calls of all traces."""
+        alive = [t.concrete for t in list(self.traces)]
+        return self.of_dropped + sum(c.calls for c in alive if c is not None)
+
+
+class FunctionSpec:
+    """The signature of a Python function, as `Function.function_spec` gives it."""
+
+    def __init__(self, signature: inspect.Signature | None, python_function: Callable, input_signature: Any,
+                 jit_compile: bool | None, name: str) -> None:
+        self.signature = signature
+        self.input_signature = input_signature
+        self.jit_compile = jit_compile
+        self._python_function = python_function
+        self._name = name
+
+    @property
+    def fullargspec(self) -> inspect.FullArgSpec:
+        """The arguments, as `inspect.getfullargspec` gives them."""
+        return inspect.getfullargspec(self._python_function)
+
+    @property
+    def arg_names(self) -> list[str]:
+        """Names of the positional arguments."""
+        return list(self.fullargspec.args)
+
+    def __repr__(self) -> str:
+        return f"<FunctionSpec {self._name}{self.signature}>"
 
 
 class Function:
@@ -84,7 +127,12 @@ class Function:
         self._lock = threading.RLock()
         self._cache: dict[Any, ConcreteFunction] = {}
         self._traces: list[Trace] = []
+        self.call_counter = CallCounter(self._traces)
         self._trace_count = 0
+        # How many calls there were at each of the latest traces: traces in a row are worth a warning.
+        self._calls_at_traces: deque[int] = deque(maxlen=explain.TRACES_IN_A_ROW)
+        self._warned = False
+        self._store = VariableStore(keeps_eager=True)
         self._created_variables: list[Any] | None = None
         self._instances: weakref.WeakKeyDictionary[Any, Function] = weakref.WeakKeyDictionary()
         self._instances_by_id: dict[int, Any] = {}
@@ -111,9 +159,48 @@ class Function:
         return self._name
 
     @property
-    def function_spec(self) -> Any:
+    def function_spec(self) -> FunctionSpec:
+        """The signature of the Python function and what was said of it."""
+        return FunctionSpec(self._signature, self._python_function, self.input_signature, self._jit_compile,
+                            self._name)
+
+    @property
+    def function_type(self) -> inspect.Signature | None:
         """The signature of the Python function."""
         return self._signature
+
+    def total_calls(self) -> int:
+        """How often it was called, by any trace."""
+        return self.call_counter.total()
+
+    def explain(self) -> explain.Explanation:
+        """Which traces there are, why each was made, how often it ran, and in which tier; print it.
+
+        Returns:
+          An `Explanation`, whose text is a table and whose `traces` are the same as data.
+
+        >>> import everflow as tf
+        >>> double = tf.function(lambda x: x * 2)
+        >>> _ = double(tf.constant(1.)), double(tf.constant([1., 2.])), double(tf.constant(3.))
+        >>> for trace in double.explain().traces:
+        ...     print(trace.number, trace.calls, trace.because)
+        1 2 first call
+        2 1 from trace 1: x: float32 () -> float32 (2,)
+        """
+        with self._lock:
+            traces = list(self._traces)
+            reports = [
+                explain.report(n + 1, t.arguments, [e.arguments for e in traces[:n]], t.called_from, t.concrete)
+                for n, t in enumerate(traces)
+            ]
+        return explain.Explanation(self._name, self._defined_at(), reports)
+
+    def _code(self) -> Any:
+        return getattr(inspect.unwrap(getattr(self._python_function, "func", self._python_function)), "__code__", None)
+
+    def _defined_at(self) -> str:
+        code = self._code()
+        return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else type(self._python_function).__name__
 
     def experimental_get_tracing_count(self) -> int:
         """How many times the Python function was traced."""
@@ -121,7 +208,8 @@ class Function:
 
     def pretty_printed_concrete_signatures(self, verbose: bool = True) -> str:
         """The signatures of all traces, for people to read."""
-        return "\n\n".join(t.concrete.pretty_printed_signature(verbose) for t in self._traces)
+        alive = [t.concrete for t in self._traces]
+        return "\n\n".join(c.pretty_printed_signature(verbose) for c in alive if c is not None)
 
     def experimental_get_compiler_ir(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError("experimental_get_compiler_ir is not in everflow yet")
@@ -145,7 +233,9 @@ class Function:
             raise TypeError(f"input_signature must be either a tuple or a list, got {type(signature)}.")
         for spec in nest.flatten(list(signature)):
             if not hasattr(spec, "is_compatible_with") or isinstance(spec, Tensor):
-                raise TypeError(f"input_signature must be a possibly nested sequence of TensorSpec objects, got {spec!r}")
+                raise TypeError(
+                    f"input_signature must be a possibly nested sequence of TensorSpec objects, got {spec!r}"
+                )
         if self._positional >= 0 and len(signature) > self._positional:
             raise TypeError(
                 f"When input_signature is provided, all inputs to the Python function must be covered: it has "
@@ -207,7 +297,7 @@ class Function:
                 key = (key, outside)
         concrete = self._cache.get(key)
         if concrete is None:
-            concrete = self._trace_for(key, args, kwargs, tensors)
+            concrete = self._trace_for(key, args, kwargs, tensors, True)
         for index, tensor in enumerate(tensors):
             if not isinstance(tensor, Tensor):
                 tensors[index] = convert(tensor)
@@ -220,8 +310,8 @@ class Function:
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"Binding inputs to tf.function failed due to `{error}`. Received args: {args!r} and kwargs: "
-                            f"{kwargs!r} for signature: {self._name}{self._signature}.") from None
+            raise TypeError(f"Binding inputs to tf.function failed due to `{error}`. Received args: {args!r} and "
+                            f"kwargs: {kwargs!r} for signature: {self._name}{self._signature}.") from None
         bound.apply_defaults()
         return bound.args, bound.kwargs
 
@@ -239,6 +329,7 @@ class Function:
         cast = []
         for index, value in enumerate(args):
             if index >= len(self.input_signature):
+                self._check_default(index, value)
                 cast.append(value)
                 continue
             cast.append(self._cast(self.input_signature[index], value))
@@ -247,7 +338,7 @@ class Function:
     def _cast(self, spec: Any, value: Any) -> Any:
         def cast_one(wanted: Any, part: Any) -> Any:
             if not isinstance(wanted, TensorSpec):
-                return part
+                return self._cast(wanted, part) if isinstance(wanted, TypeSpec) else part
             if isinstance(part, Variable):
                 part = part.value()
             if not isinstance(part, Tensor):
@@ -261,11 +352,27 @@ class Function:
 
         if isinstance(spec, TensorSpec):
             return cast_one(spec, value)
+        if isinstance(spec, TypeSpec):
+            if not spec.is_compatible_with(value):
+                raise self._cannot_cast(spec, value, "")
+            return value
         try:
             return nest.map_structure_up_to(spec, cast_one, spec, value)
         except ValueError as error:
             raise TypeError(f"Binding inputs to tf.function failed due to `{error}` for input_signature "
                             f"{self.input_signature}") from None
+
+    def _check_default(self, index: int, value: Any) -> None:
+        """An argument without a spec keeps its default: the one trace was made for that."""
+        plain = list(self._signature.parameters.values()) if self._signature is not None else []
+        if index >= len(plain) or plain[index].default is plain[index].empty:
+            return
+        default = plain[index].default
+        if value is not default and (isinstance(value, Tensor) or value != default):
+            raise TypeError(
+                f"Binding inputs to tf.function failed due to `Can not cast {value!r} to {default!r}`: "
+                f"{plain[index].name!r} has no spec in the input_signature of {self._name}, so it keeps its default"
+            )
 
     def _cannot_cast(self, wanted: Any, got: Any, reason: str) -> TypeError:
         return TypeError(
@@ -286,7 +393,7 @@ class Function:
         args, kwargs = self._bind(args, kwargs)
         if self.input_signature is not None:
             args = tuple(
-                a if isinstance(a, TensorSpec) else self._cast(self.input_signature[i], a)
+                a if isinstance(a, TypeSpec) else self._cast(self.input_signature[i], a)
                 if i < len(self.input_signature) else a for i, a in enumerate(args)
             )
         tensors: list[Any] = []
@@ -298,11 +405,12 @@ class Function:
             key = (key, outside)
         concrete = self._cache.get(key)
         if concrete is None:
-            concrete = self._trace_for(key, args, kwargs, tensors)
+            concrete = self._trace_for(key, args, kwargs, tensors, False)
         return concrete
 
-    def _trace_for(self, key: Any, args: Sequence[Any], kwargs: dict[str, Any], tensors: Sequence[Any]
+    def _trace_for(self, key: Any, args: Sequence[Any], kwargs: dict[str, Any], tensors: Sequence[Any], called: bool
                    ) -> ConcreteFunction:
+        """The trace for a key that the cache lacks; one thread at a time looks for it or makes it."""
         with self._lock:
             concrete = self._cache.get(key)
             if concrete is not None:
@@ -316,26 +424,70 @@ class Function:
             structure = _without_shapes(key)
             general = self._general_trace(structure, shapes)
             if general is not None:
-                self._cache[key] = general
-                return general
+                general.keys.append(key)
+                self._cache[key] = general.concrete  # type: ignore[assignment]
+                return general.concrete  # type: ignore[return-value]
             if self._reduce_retracing:
                 shapes = self._relaxed(structure, shapes)
-            concrete = self._trace_now(args, kwargs, shapes)
-            # Objects that the key knows by identity alone are kept by their owners, not here.
-            self._traces.append(Trace(structure, shapes, concrete, None))
+            names = self._argument_names(len(args))
+            concrete = self._trace_now(args, kwargs, names, shapes)
+            surroundings = self._context() if STATE.busy else None
+            trace = Trace(structure, shapes, concrete, explain.describe(names, args, kwargs, shapes, surroundings),
+                          explain.call_site())
+            trace.keys.append(key)
+            trace.references = [weakref.ref(r(), self._dropper(trace)) for r in references_in(key) if r() is not None]
+            self._forget_dropped()
+            self._note_trace(trace, called)
+            self._traces.append(trace)
             self._cache[key] = concrete
             return concrete
 
+    def _dropper(self, trace: Trace) -> Callable[[Any], None]:
+        """What to do when an object is gone for which `trace` was made."""
+        cache, counter = self._cache, self.call_counter
+
+        def drop(reference: Any) -> None:
+            # May run at any time, in any thread: single steps, and no lock.
+            concrete, trace.concrete = trace.concrete, None
+            if concrete is not None:
+                counter.of_dropped += concrete.calls
+            for key in trace.keys:
+                cache.pop(key, None)
+
+        return drop
+
+    def _forget_dropped(self) -> None:
+        """Keeps only the latest of the traces that were dropped."""
+        dropped = [t for t in self._traces if t.concrete is None]
+        for trace in dropped[:-_KEPT_DROPPED]:
+            self._traces.remove(trace)
+
+    def _note_trace(self, trace: Trace, called: bool) -> None:
+        """Warns, once, of a function that is traced call after call."""
+        if not called:
+            return
+        calls = self.total_calls()
+        self._calls_at_traces.append(calls)
+        if not self._traces and self._bound_to is None:
+            explain.note_first_trace(self, self._code(), self._defined_at(), trace.called_from)
+        if self._warned or len(self._calls_at_traces) < explain.TRACES_IN_A_ROW:
+            return
+        if calls - self._calls_at_traces[0] == explain.TRACES_IN_A_ROW - 1:
+            self._warned = True
+            found = explain.closest([t.arguments for t in self._traces], trace.arguments)
+            explain.warn_of_retracing(self._name, self._defined_at(), trace.called_from, found[1] if found else [])
+
     def _signature_shapes(self, shapes: list[TensorShape]) -> list[TensorShape]:
-        declared = [s.shape for s in nest.flatten(list(self.input_signature)) if isinstance(s, TensorSpec)]
+        flat = nest.flatten(list(self.input_signature), expand_composites=True)
+        declared = [s.shape for s in flat if isinstance(s, TensorSpec)]
         return [*declared, *shapes[len(declared):]]
 
-    def _general_trace(self, structure: Any, shapes: Sequence[TensorShape]) -> ConcreteFunction | None:
+    def _general_trace(self, structure: Any, shapes: Sequence[TensorShape]) -> Trace | None:
         for trace in self._traces:
-            if trace.key == structure and len(trace.shapes) == len(shapes) and all(
+            if trace.concrete is not None and trace.key == structure and len(trace.shapes) == len(shapes) and all(
                 _covers(g, s) for g, s in zip(trace.shapes, shapes)
             ):
-                return trace.concrete
+                return trace
         return None
 
     def _relaxed(self, structure: Any, shapes: list[TensorShape]) -> list[TensorShape]:
@@ -344,51 +496,32 @@ class Function:
                 return [a.most_specific_compatible_shape(b) for a, b in zip(trace.shapes, shapes)]
         return shapes
 
-    def _trace_now(self, args: Sequence[Any], kwargs: dict[str, Any], shapes: Sequence[TensorShape]
-                   ) -> ConcreteFunction:
-        first = self._created_variables is None
-        created: list[Any] = []
-        concrete = self._trace_once(args, kwargs, shapes, created if first else None)
-        if first:
-            self._created_variables = created
+    def _trace_now(self, args: Sequence[Any], kwargs: dict[str, Any], names: Sequence[str],
+                   shapes: Sequence[TensorShape]) -> ConcreteFunction:
+        """A new trace; when it fails, everything is as it was before."""
+        count = self._trace_count
+        try:
+            if self._created_variables is not None:
+                return self._trace_once(args, kwargs, names, shapes, None)
+            created: list[Any] = []
+            concrete = self._trace_once(args, kwargs, names, shapes, created)
             if created:
                 # The variables exist now: the program that stays is one that only uses them.
-                concrete = self._trace_once(args, kwargs, shapes, None)
-        return concrete
+                concrete = self._trace_once(args, kwargs, names, shapes, None)
+            self._created_variables = created
+            return concrete
+        except BaseException:
+            self._trace_count = count
+            raise
 
-    def _trace_once(self, args: Sequence[Any], kwargs: dict[str, Any], shapes: Sequence[TensorShape],
-                    created: list[Any] | None) -> ConcreteFunction:
+    def _trace_once(self, args: Sequence[Any], kwargs: dict[str, Any], names: Sequence[str],
+                    shapes: Sequence[TensorShape], created: list[Any] | None) -> ConcreteFunction:
         graph = FuncGraph(self._name)
-        remaining = list(shapes)
-        names = self._argument_names(len(args))
         self._trace_count += 1
-
-        def creator(next_creator: Callable[..., Any], **arguments: Any) -> Any:
-            if created is None:
-                raise ValueError(
-                    "tf.function only supports singleton tf.Variables created on the first call. Make sure the "
-                    "tf.Variable is only created once or created outside tf.function."
-                )
-            arguments["initial_value"] = _lifted(arguments.get("initial_value"), graph)
-            variable = next_creator(**arguments)
-            created.append(weakref.ref(variable))
-            return variable
-
-        with context.recorders(()), graph.as_default(), VariableWatcher() as watcher, \
-                variable_creator_scope(creator):
-            inner_args = [
-                self._placeholder(graph, value, name, remaining) for name, value in zip(names, args)
-            ]
-            inner_kwargs = {k: self._placeholder(graph, v, k, remaining) for k, v in sorted(kwargs.items())}
-            signature = (tuple(_spec_of(a, n) for a, n in zip(inner_args, names)),
-                         {k: _spec_of(v, k) for k, v in inner_kwargs.items()})
-            result = self._converted()(*inner_args, **inner_kwargs)
-            _finish(graph, result)
-        for variable in watcher.watched_variables():
-            graph.watched_variables.setdefault(id(variable), variable)
-        graph.structured_input_signature = signature
+        signature = trace_into(graph, self._converted(), args, kwargs, names, shapes, created, self._store)
         concrete = ConcreteFunction(graph, f"__inference_{self._name}_{uid()}", signature, self._jit_compile)
-        concrete.argument_names = names  # type: ignore[attr-defined]
+        concrete.argument_names = list(names)
+        concrete.argument_kinds = self._argument_kinds(len(names))
         concrete.python_name = self._name  # type: ignore[attr-defined]
         return concrete
 
@@ -400,57 +533,28 @@ class Function:
 
     def _argument_names(self, count: int) -> list[str]:
         names: list[str] = []
+        rest = "args"
         if self._signature is not None:
             for parameter in self._signature.parameters.values():
                 if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
                     names.append(parameter.name)
+                elif parameter.kind is parameter.VAR_POSITIONAL:
+                    rest = parameter.name
         names = names[:count]
-        names += [f"args_{i}" for i in range(len(names), count)]
+        names += [f"{rest}_{i}" for i in range(count - len(names))]
         return names
 
-    def _placeholder(self, graph: FuncGraph, value: Any, name: str, shapes: list[TensorShape]) -> Any:
-        """The argument as the Python function sees it: placeholders in place of tensors."""
-
-        def replace(part: Any) -> Any:
-            if isinstance(part, TensorSpec):
-                return _argument(graph, part.dtype, shapes.pop(0), part.name or name)
-            if isinstance(part, Variable):
-                return part
-            if isinstance(part, (Tensor, np.ndarray, np.generic)) or (
-                hasattr(part, "__array__") and not isinstance(part, type) and not callable(part)
-            ):
-                shape = shapes.pop(0)
-                dtype = part.dtype if isinstance(part, Tensor) else convert_dtype(part)
-                placeholder = _argument(graph, dtype, shape, name)
-                for attribute in ("_handle_shape", "_handle_dtype"):
-                    if hasattr(part, attribute):
-                        setattr(placeholder, attribute, getattr(part, attribute))
-                return placeholder
-            return part
-
-        if nest.is_nested(value) or hasattr(value, "_type_spec"):
-            return nest.map_structure(replace, value, expand_composites=True)
-        return replace(value)
+    def _argument_kinds(self, count: int) -> list[str]:
+        if self._signature is None:
+            return ["POSITIONAL_ONLY"] * count
+        plain = [p.kind.name for p in self._signature.parameters.values()
+                 if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        if count > len(plain):  # what stands before starred arguments can only be given by position
+            return ["POSITIONAL_ONLY"] * count
+        return plain[:count]
 
     def __repr__(self) -> str:
         return f"<tf.function {self._name}: {len(self._traces)} traces>"
-
-
-def convert_dtype(value: Any) -> Any:
-    """The dtype of the tensor that an array becomes."""
-    return as_dtype(np.asarray(value).dtype) if np.asarray(value).dtype.kind not in "US" else as_dtype("string")
-
-
-def _argument(graph: FuncGraph, dtype: Any, shape: TensorShape, name: str) -> SymbolicTensor:
-    safe = "".join(c if c.isalnum() or c in "_.-/" else "_" for c in name)
-    return graph.add_input(dtype, shape, safe if safe and (safe[0].isalnum() or safe[0] == ".") else f"arg_{safe}")
-
-
-def _spec_of(value: Any, name: str) -> Any:
-    return nest.map_structure(
-        lambda t: TensorSpec(t.shape, t.dtype, t.op.name) if isinstance(t, SymbolicTensor) else t, value,
-        expand_composites=True,
-    )
 
 
 def _name_of(function: Any) -> str:
@@ -502,55 +606,6 @@ def _without_shapes(key: Any) -> Any:
             return ("tensor", key[0])
         return tuple(_without_shapes(k) for k in key)
     return key
-
-
-def _lifted(initial_value: Any, graph: FuncGraph) -> Any:
-    """An initial value that does not live in the function that is being traced."""
-    if callable(initial_value) and not isinstance(initial_value, (Tensor, Variable)):
-        with context.init_scope():
-            return initial_value()
-    if isinstance(initial_value, SymbolicTensor) and initial_value.graph is graph:
-        depends = {id(op) for op in Program([], [initial_value]).operations}
-        for placeholder in graph.inputs:
-            if id(placeholder.op) in depends:
-                raise ValueError(
-                    "Tensor-typed variable initializers must either be wrapped in an init_scope or callable: the "
-                    f"initial value {initial_value!r} depends on the argument {placeholder.name!r} of the function"
-                )
-        value = Program([], [initial_value]).execute([], HOST_FRAME)[0]
-        return EagerTensor(np.asarray(value))
-    return initial_value
-
-
-def _finish(graph: FuncGraph, result: Any) -> None:
-    """Makes what the Python function returned the outputs of the graph."""
-
-    def as_output(value: Any) -> Any:
-        if value is None:
-            return None
-        if isinstance(value, Operation):
-            return None
-        try:
-            tensor = graph.accept(convert(value))
-        except (TypeError, ValueError) as error:
-            if isinstance(error, (TypeError,)) and type(error) is not TypeError:
-                raise
-            raise TypeError(
-                "To be compatible with tf.function, Python functions must return zero or more Tensors or ExtensionTypes "
-                f"or None values; in compilation of {graph.name!r}, found return value of type "
-                f"{type(value).__name__}, which is not a Tensor or ExtensionType. ({error})"
-            ) from None
-        output = Identity(tensor)
-        if tensor._dtype.name == "resource":
-            output._handle_shape = getattr(tensor, "_handle_shape", None)
-        return output
-
-    if hasattr(result, "_dense_var_to_tensor") and not hasattr(result, "_parts"):
-        structured = as_output(result)
-    else:
-        structured = nest.map_structure(as_output, result, expand_composites=True)
-    graph.structured_outputs = structured
-    graph.outputs = [t for t in nest.flatten(structured, expand_composites=True) if isinstance(t, Tensor)]
 
 
 _autograph: Callable[[Callable, Any], Callable] | None = None

@@ -9,7 +9,6 @@ from everflow._src.framework.tensor import Tensor
 from everflow._src.framework.tensor_spec import IndexedSlicesSpec, TensorSpec, VariableSpec, install_value_class
 from everflow._src.variables.variable import Variable
 
-
 install_value_class(TensorSpec, Tensor)
 install_value_class(IndexedSlicesSpec, IndexedSlices)
 install_value_class(VariableSpec, Variable)
