@@ -154,10 +154,8 @@ def call_function(function: GraphFunction, arguments: Sequence[Any], name: str |
 
 
 def zeros_like(tensor: Any) -> Any:
-    """Zeros of the shape of a tensor; an empty list for a list."""
-    if tensor.dtype == dtypes.variant:
-        return empty_list(dtypes.float32)
-    if tensor.shape.is_fully_defined():
+    """Zeros of the shape of a tensor; a list of zeros for a list."""
+    if tensor.dtype != dtypes.variant and tensor.shape.is_fully_defined():
         return constant_zeros(tensor.shape.as_list(), tensor.dtype.base_dtype)
     return CARDS["ZerosLike"](tensor)
 
@@ -400,7 +398,7 @@ def _loop_gradient(*dys: Any, op: Any) -> list[Any]:
                 arguments.append(values[(kind, position)])
         found = [_dense(g) for g in unpack_results(level, call_function(level.backward, arguments))]
         following = [zeros_like(incoming[i]) if found[i] is None else found[i] for i in carried]
-        sums = [CARDS["AddV2"](s, found[i]) for s, i in zip(sums, summed)]
+        sums = [_plus(s, found[i]) for s, i in zip(sums, summed)]
         return (CARDS["Sub"](remaining, 1), *following, *sums, *stacks)
 
     target_graph = current_graph()
@@ -421,11 +419,15 @@ def _loop_gradient(*dys: Any, op: Any) -> list[Any]:
         gradients[i] = value
     for i in range(min(len(dys), count)):
         if invariant[i] and dys[i] is not None and flows(op._outputs[i]):
-            gradients[i] = dys[i] if gradients[i] is None else CARDS["AddV2"](gradients[i], _dense(dys[i]))
+            gradients[i] = dys[i] if gradients[i] is None else _plus(gradients[i], _dense(dys[i]))
     return gradients
 
 
 _loop_gradient.accepts_none = _loop_gradient.flat = True  # type: ignore[attr-defined]
+
+
+def _plus(a: Any, b: Any) -> Any:
+    return CARDS["AddN"]([a, b]) if a.dtype == dtypes.variant else CARDS["AddV2"](a, b)
 
 
 def _loosest(start: Any, entering: Any) -> TensorShape:

@@ -179,6 +179,8 @@ def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layou
 
 
 def _zeros_of(xp: Any, x: Any) -> Any:
+    if hasattr(x, "zeros_like_list"):
+        return x.zeros_like_list()
     if x.dtype == object:
         return np.full(x.shape, b"", object)
     return xp.zeros(x.shape, x.dtype)
@@ -186,7 +188,7 @@ def _zeros_of(xp: Any, x: Any) -> Any:
 
 # Not shape_only: what they make may be large, and would then be a constant of every executable.
 ZerosLike = op(
-    "ZerosLike", "x: T -> y: T", T=dtypes.ALL, kernel=_zeros_of, shape=shapes.unchanged,
+    "ZerosLike", "x: T -> y: T", T=dtypes.ALL, kernel=_zeros_of, shape=shapes.unchanged, takes_lists=True,
     no_gradient="its value is constant", doc="Zeros of the shape and dtype of a tensor.",
     sample=lambda: ([np.arange(3, dtype=np.float32)], {}),
 )

@@ -59,6 +59,7 @@ from everflow._src.ops import (  # noqa: F401
     segments,
     sparse_segments,
     state,
+    tensor_array,
     tensor_list,
     training_ops,
     while_loop,

@@ -348,6 +348,7 @@ AddN = op(
     T=_SUMMABLE + (dtypes.variant,),
     kernel=_add_n,
     shape=shapes.merged,
+    takes_lists=True,
     gradient=lambda dsum, *, N: [dsum] * N,
     sample=lambda: ([[np.ones((2, 2), np.float32), np.eye(2, dtype=np.float32)]], {}),
     doc="Sum of tensors of one shape.",

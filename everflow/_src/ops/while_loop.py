@@ -17,13 +17,14 @@ from everflow._src.framework.tensor import SymbolicTensor
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.ops.constants import Identity
 from everflow._src.ops.control_flow import StatelessWhile, While, _python_truth
+from everflow._src.ops.tensor_array import TensorArray
 
 # Every While carries, before the user's variables, how often it ran and how often it may (-1: no limit).
 COUNTERS = 2
 
 
 def _convert_leaf(value: Any) -> Any:
-    return convert(value)
+    return value if hasattr(type(value), "_type_spec") else convert(value)
 
 
 def _check_callable(cond: Any, body: Any) -> None:
@@ -35,14 +36,14 @@ def _check_callable(cond: Any, body: Any) -> None:
 
 def _while_eagerly(cond: Callable, body: Callable, loop_vars: Any, maximum_iterations: Any, packed: bool) -> Any:
     limit = None if maximum_iterations is None else int(maximum_iterations)
-    loop_vars = nest.map_structure(_convert_leaf, loop_vars, expand_composites=True)
+    loop_vars = nest.map_structure(_convert_leaf, loop_vars)
     count = 0
     while (limit is None or count < limit) and _python_truth(cond(*loop_vars)):
         result = body(*loop_vars)
         if packed and not isinstance(result, (list, tuple)):
             result = (result,)
-        nest.assert_same_structure(list(loop_vars), list(result), expand_composites=True)
-        loop_vars = nest.map_structure(_convert_leaf, result, expand_composites=True)
+        nest.assert_same_structure(list(loop_vars), list(result))
+        loop_vars = nest.map_structure(_convert_leaf, result)
         count += 1
     return loop_vars
 
@@ -94,7 +95,9 @@ def while_in_graph(graph: Any, cond: Callable, body: Callable, loop_vars: Any, s
                         for i, (t, s) in enumerate(zip(entering, shapes))]
 
         def structured(tensors: Sequence[Any]) -> Any:
-            return nest.pack_sequence_as(loop_vars, list(tensors), expand_composites=True)
+            packed = nest.pack_sequence_as(loop_vars, list(tensors), expand_composites=True)
+            nest.map_structure(_same_array, loop_vars, packed)
+            return packed
 
         cond_graph = FuncGraph(f"{label}_cond")
         arguments = placeholders(cond_graph)
@@ -122,6 +125,11 @@ def while_in_graph(graph: Any, cond: Callable, body: Callable, loop_vars: Any, s
         for tensor, shape in zip(results, invariants):
             tensor.set_shape(shape)
     return structured(results)
+
+
+def _same_array(before: Any, after: Any) -> None:
+    if isinstance(before, TensorArray):
+        before._continued_as(after)
 
 
 def _as_int32(tensor: Any) -> Any:

@@ -22,9 +22,10 @@ from everflow._src.runtime.failures import HostNeeded, explain
 from everflow._src.runtime.frames import program_of
 from everflow._src.runtime.instructions import Instruction, interpret
 from everflow._src.runtime.jax_backend import jax_modules
+from everflow._src.runtime.loop_lists import CarriedLists
 from everflow._src.runtime.quiet import be_loud, be_quiet
 from everflow._src.runtime.resources import STATE_LOCK, Resource, VariableResource, Variant, uninitialized
-from everflow._src.runtime.tensor_lists import AnyList, Growth, TracedList, most_iterations, with_room
+from everflow._src.runtime.tensor_lists import AnyList
 
 # Values known while compiling become part of the executable up to this many elements; larger ones are
 # computed by it, or passed to it.
@@ -353,7 +354,8 @@ def trace(instructions: Sequence[Instruction], env: list[Any], frame: TraceFrame
                 if frame.is_tracer(arguments[position]):
                     raise HostNeeded(f"its operand {card.inputs[position].name!r} is not known while compiling")
             if card.shape_only or (not card.stateful and not instruction.wants_frame
-                                   and not any(frame.is_tracer(v) for v in values) and _is_small(instruction)):
+                                   and not any(frame.is_tracer(v) or isinstance(v, Variant) for v in values)
+                                   and _is_small(instruction)):
                 if card.shape_only:
                     arguments = [_stand_in(v) for v in arguments]
                 result = instruction.kernel(np, *arguments)
@@ -480,8 +482,8 @@ class TraceFrame:
              maximum_iterations: int | None = None) -> list[Any]:
         fixed = _loop_invariants(body)
         carried = [i for i, a in enumerate(arguments) if i not in fixed and not isinstance(a, Resource)]
-        lists = [i for i in carried if isinstance(arguments[i], AnyList)]
-        carried = [i for i in carried if i not in lists]
+        positions = [i for i in carried if isinstance(arguments[i], AnyList)]
+        carried = [i for i in carried if i not in positions]
         written = self._written_by([body], arguments)
         if self._written_by([condition], arguments):
             raise HostNeeded("its condition assigns variables")
@@ -490,21 +492,22 @@ class TraceFrame:
         if any(s is None for s in state):
             raise HostNeeded("its body initializes variables")
         state = [self._array(s) for s in state]
+        lists = CarriedLists(self.jax.jax, condition, body, arguments, positions, maximum_iterations)
 
-        entering = {i: arguments[i] for i in lists}
+        def look() -> list[Any]:
+            full = list(arguments)
+            for position, value in (*zip(carried, start), *lists.entering.items()):
+                full[position] = value
+            return self._child(written, state).run(body, full)
 
-        def rebuild(values: Sequence[Any], parts: Sequence[Any] = ()) -> list[Any]:
+        lists.make_room(look)
+
+        def rebuild(values: Sequence[Any], parts: Sequence[Any]) -> list[Any]:
             full = list(arguments)
             for position, value in zip(carried, values):
                 full[position] = value
-            for position, (buffer, length) in zip(lists, parts):
-                full[position] = TracedList(self.jax.jax, buffer, length, entering[position])
+            lists.rebuild(full, parts)
             return full
-
-        if lists:
-            entering = self._lists_with_room(entering, condition, body, arguments, maximum_iterations,
-                                             lambda: (self._child(written, state), rebuild(start)))
-        parts = [(entering[i].buffer, entering[i].length) for i in lists]
 
         def holds(carry: Any) -> Any:
             count, values, variables, parts = carry
@@ -519,36 +522,18 @@ class TraceFrame:
             inner = self._child(written, variables)
             outputs = inner.run(body, rebuild(values, parts))
             return (count + 1, [self._array(outputs[i]) for i in carried], [inner.values[id(r)] for r in written],
-                    [(outputs[i].buffer, outputs[i].length) for i in lists])
+                    lists.taken(outputs))
 
         count = self.jax.numpy.asarray(0, "int64")
         try:
-            _, values, state, parts = self.jax.jax.lax.while_loop(holds, step, (count, start, state, parts))
+            _, values, state, parts = self.jax.jax.lax.while_loop(holds, step, (count, start, state, lists.start()))
         except TypeError as error:
             raise HostNeeded(f"a loop variable changes its shape: {str(error)[:200]}") from None
         for resource, value in zip(written, state):
             self.values[id(resource)] = value
-        return rebuild(values, parts)
-
-    def _lists_with_room(self, lists: dict[int, Any], condition: GraphFunction, body: GraphFunction,
-                         arguments: Sequence[Any], maximum_iterations: int | None, enter: Any) -> dict[int, Any]:
-        """Lists as a loop carries them: one iteration is looked at to see by what they grow."""
-        growths: dict[int, Growth] = {}
-
-        def look() -> None:
-            inner, entering = enter()
-            outputs = inner.run(body, entering)
-            growths.update({i: Growth(entering[i], outputs[i]) for i in lists})
-
-        self.jax.jax.eval_shape(look)
-        iterations = 0
-        if any(g.count > 0 for g in growths.values()):
-            bounds = (maximum_iterations, most_iterations(condition, body, arguments))
-            known = [b for b in bounds if b is not None]
-            if not known:
-                raise HostNeeded("it saves values in each iteration, and their number is not known")
-            iterations = min(known)
-        return {i: with_room(self.jax.jax, items, growths[i], iterations) for i, items in lists.items()}
+        results = rebuild(values, parts)
+        lists.finish(results, parts)
+        return results
 
     def _array(self, value: Any) -> Any:
         if self.is_tracer(value):

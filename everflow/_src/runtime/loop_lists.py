@@ -1,0 +1,276 @@
+"""Lists that compiled loops carry: how much room they need, found by looking at one iteration and counting ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from everflow._src.framework.func_graph import GraphFunction
+from everflow._src.runtime.failures import HostNeeded
+from everflow._src.runtime.frames import new_program
+from everflow._src.runtime.resources import Resource, Variant
+from everflow._src.runtime.tensor_lists import AnyList, SparseList, TensorList, TracedList, is_known
+
+# Loops are counted ahead up to this many iterations.
+_LONGEST_COUNTED = 20_000
+
+
+class CarriedLists:
+    """The lists among the variables of a loop.
+
+    Args:
+      jax: the jax module.
+      condition: the condition of the loop.
+      body: its body.
+      arguments: what enters the loop.
+      positions: where lists are among the arguments.
+      maximum_iterations: a limit on iterations besides the condition, or None.
+    """
+
+    def __init__(self, jax: Any, condition: GraphFunction, body: GraphFunction, arguments: Sequence[Any],
+                 positions: Sequence[int], maximum_iterations: int | None) -> None:
+        self.jax = jax
+        self.body = body
+        self.condition = condition
+        self.arguments = arguments
+        self.positions = list(positions)
+        self.maximum_iterations = maximum_iterations
+        self.entering: dict[int, Any] = {i: arguments[i].enter() for i in self.positions}
+        self.final_lengths: dict[int, int] = {}
+
+    def make_room(self, run_body: Callable[[], Sequence[Any]]) -> None:
+        """Runs the body once, for its shapes alone, and gives each list the buffer that the loop needs.
+
+        Raises:
+          HostNeeded: a list has no form on the device, or how much room it needs is not known.
+        """
+        if not self.positions:
+            return
+        growths: dict[int, _Growth] = {}
+
+        def look() -> None:
+            outputs = run_body()
+            growths.update({i: _Growth(self.entering[i], outputs[i]) for i in self.positions})
+
+        self.jax.eval_shape(look)
+        iterations, exact = 0, False
+        if any(g.count or g.elastic for g in growths.values()):
+            iterations, exact = self._iterations(any(g.count > 0 for g in growths.values()))
+        for position, growth in growths.items():
+            self.entering[position] = self._with_room(position, growth, iterations, exact)
+
+    def _iterations(self, needed: bool) -> tuple[int, bool]:
+        found, exact = count_iterations(self.condition, self.body, self.arguments)
+        if self.maximum_iterations is not None:
+            found = self.maximum_iterations if found is None else min(found, self.maximum_iterations)
+        if found is None:
+            if needed:
+                raise HostNeeded("it saves values in each iteration, and their number is not known")
+            return 0, False
+        return found, exact
+
+    def _with_room(self, position: int, growth: _Growth, iterations: int, exact: bool) -> TracedList:
+        jnp = self.jax.numpy
+        items = self.arguments[position]
+        length = items.length
+        capacity = length if is_known(length) else None
+        room = max(growth.count, 0) * iterations
+        final = None
+        if growth.elastic:
+            last = self._last_index(position)
+            if capacity is None:
+                raise HostNeeded("a list of unknown length grows in a loop")
+            room = max(room, last + 1 - capacity)
+            if exact and not growth.count:
+                final = max(capacity, last + 1)
+        elif exact and growth.count and is_known(length):
+            final = length + growth.count * iterations
+        if isinstance(items, TensorList):
+            traced = items.traced(self.jax, growth.shape, room)
+        elif room:
+            more = jnp.zeros((room, *growth.shape), items.buffer.dtype)
+            traced = TracedList(self.jax, jnp.concatenate([items.buffer, more]), length, items)
+        else:
+            traced = TracedList(self.jax, items.buffer, length, items)
+        if final is not None:
+            self.final_lengths[position] = final
+        if growth.count or growth.elastic:
+            length = jnp.asarray(length, "int32")
+        grown = max(growth.count, 0) * iterations
+        return TracedList(self.jax, traced.buffer, length, traced, grown, True)
+
+    def _last_index(self, position: int) -> int:
+        """The largest index at which the body makes a list longer."""
+        indices = []
+        tensor, given = self.body.outputs[position], self.body.inputs[position]
+        while tensor is not given:
+            op = tensor._op
+            if op.type == "TensorListSetItem":
+                if op._attrs["resize_if_index_out_of_bounds"]:
+                    indices.append(op._inputs[1])
+            elif op.type != "Identity":
+                raise HostNeeded(f"{op.type} changes a list that grows in a loop")
+            tensor = op._inputs[0]
+        last = largest_values(self.condition, self.body, self.arguments, indices)
+        if last is None:
+            raise HostNeeded("a list grows to a length that is not known while compiling")
+        return last
+
+    # ---- what lax.while_loop carries
+
+    def start(self) -> list[Any]:
+        """The arrays of all lists as the loop begins."""
+        return [_parts(self.entering[i]) for i in self.positions]
+
+    def rebuild(self, full: list[Any], parts: Sequence[Any]) -> None:
+        """Puts lists made of the carried arrays in their places."""
+        for position, part in zip(self.positions, parts):
+            like = self.entering[position]
+            full[position] = TracedList(self.jax, part[0], part[1] if len(part) > 1 else like.length, like, 0, True)
+
+    def finish(self, full: list[Any], parts: Sequence[Any]) -> None:
+        """Puts the lists that leave the loop in their places."""
+        for position, part in zip(self.positions, parts):
+            like = self.entering[position]
+            length = self.final_lengths.get(position)
+            if length is None:
+                length = part[1] if len(part) > 1 else like.length
+            before = self.arguments[position]
+            grown = (before.length if isinstance(before, TensorList) else before.grown) + like.grown
+            full[position] = TracedList(self.jax, part[0], length, like, grown, before.room)
+
+    def taken(self, outputs: Sequence[Any]) -> list[Any]:
+        """The arrays of all lists after an iteration."""
+        results = []
+        for position in self.positions:
+            like, after = self.entering[position], outputs[position]
+            if isinstance(after, SparseList):
+                after = after.resize(self.jax, like.buffer.shape[0])
+            if isinstance(after, TensorList):
+                after = after.traced(self.jax, like.dims(), max(like.buffer.shape[0] - after.length, 0))
+            buffer = after.buffer
+            missing = like.buffer.shape[0] - buffer.shape[0]
+            if missing > 0:
+                more = self.jax.numpy.zeros((missing, *like.dims()), buffer.dtype)
+                buffer = self.jax.numpy.concatenate([buffer, more])
+            elif missing < 0:
+                buffer = buffer[:like.buffer.shape[0]]
+            if is_known(like.length):
+                if not is_known(after.length) or int(after.length) != int(like.length):
+                    raise HostNeeded("a loop changes the length of a list")
+                results.append((buffer,))
+            else:
+                results.append((buffer, self.jax.numpy.asarray(after.length, "int32")))
+        return results
+
+
+def _parts(items: TracedList) -> tuple[Any, ...]:
+    return (items.buffer,) if is_known(items.length) else (items.buffer, items.length)
+
+
+class _Growth:
+    """How one iteration changes a list: by how many elements, and what they look like."""
+
+    __slots__ = ("count", "shape", "elastic")
+
+    def __init__(self, before: AnyList, after: AnyList) -> None:
+        self.elastic = False
+        if isinstance(after, SparseList):
+            # The sum of an empty list and of gradients that one iteration adds.
+            raise HostNeeded("the length of the gradient of a list is not known while compiling")
+        self.count: int = after.grown - before.grown
+        if isinstance(after, TracedList):
+            self.shape: Any = after.dims()
+            self.elastic = after.elastic
+            return
+        shapes = {tuple(v.shape) for items in (before, after) for v in items.values() if v is not None}
+        if len(shapes) > 1:
+            raise HostNeeded("the elements of a list differ in their shapes")
+        self.shape = shapes.pop() if shapes else None
+
+
+# ---- counting ahead
+
+
+def count_iterations(condition: GraphFunction, body: GraphFunction, arguments: Sequence[Any]
+                     ) -> tuple[int | None, bool]:
+    """How often the body can run at most, where arithmetic on known numbers tells (else None), and whether it does.
+
+    The condition often is the conjunction of a count and of something that depends on data: each part of it
+    bounds the loop.
+    """
+    bounds = [_Ahead(condition, part, body, arguments, ()).count for part in _conjuncts(condition.outputs[0])]
+    known = [b for b in bounds if b is not None]
+    return min(known, default=None), len(known) == len(bounds)
+
+
+def largest_values(condition: GraphFunction, body: GraphFunction, arguments: Sequence[Any], tensors: Sequence[Any]
+                   ) -> int | None:
+    """The largest value that integers computed in the body take, or None where that is not known."""
+    results = []
+    for part in _conjuncts(condition.outputs[0]):
+        ahead = _Ahead(condition, part, body, arguments, tensors)
+        if ahead.count is not None:
+            results.append(ahead.largest)
+    return min(results, default=None)
+
+
+def _conjuncts(tensor: Any) -> list[Any]:
+    op = tensor._op
+    if op.type == "LogicalAnd":
+        return [c for t in op._inputs for c in _conjuncts(t)]
+    if op.type == "Identity":
+        return _conjuncts(op._inputs[0])
+    return [tensor]
+
+
+def _used_inputs(program: Any) -> set[int]:
+    slots = {s for i in program.instructions for s in i.inputs} | set(program.output_slots)
+    return {position for position, slot in enumerate(program.input_slots) if slot in slots}
+
+
+class _Ahead:
+    """A loop run ahead as far as its condition, and the tensors that are watched, depend on known numbers alone.
+
+    Attributes:
+      count: the number of iterations, or None.
+      largest: the largest value of the watched tensors, -1 when the body never runs.
+    """
+
+    def __init__(self, condition: GraphFunction, part: Any, body: GraphFunction, arguments: Sequence[Any],
+                 watched: Sequence[Any]) -> None:
+        self.count: int | None = None
+        self.largest = -1
+        watched = list(watched)
+        holds = new_program(condition.inputs, [part])
+        needed = _used_inputs(holds)
+        while True:
+            positions = sorted(needed)
+            following = new_program(body.inputs, [*(body.outputs[i] for i in positions), *watched])
+            more = needed | _used_inputs(following)
+            if more == needed:
+                break
+            needed = more
+        for instruction in (*holds.instructions, *following.instructions):
+            if instruction.host or instruction.wants_frame or instruction.card.stateful:
+                return
+        state: list[Any] = [None] * len(arguments)
+        for position in positions:
+            value = arguments[position]
+            if isinstance(value, (Resource, Variant)) or not isinstance(value, (np.ndarray, np.generic)):
+                return
+            state[position] = value
+        self._run(holds, following, positions, state)
+
+    def _run(self, holds: Any, following: Any, positions: list[int], state: list[Any]) -> None:
+        for count in range(_LONGEST_COUNTED + 1):
+            if not bool(np.asarray(holds.execute(state, None)[0])):
+                self.count = count
+                return
+            results = following.execute(state, None)
+            for position, value in zip(positions, results):
+                state[position] = value
+            for value in results[len(positions):]:
+                self.largest = max(self.largest, int(np.asarray(value)))
