@@ -19,7 +19,10 @@ QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
 def environment() -> dict[str, str]:
     """What workers run with: the peers' own defaults, less their log lines."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    return {**os.environ, **QUIET, "PYTHONPATH": path}
+    result = {**os.environ, **QUIET, "PYTHONPATH": path}
+    # Installed packages come with their byte code; a checkout makes its own at the first import.
+    result.pop("PYTHONDONTWRITEBYTECODE", None)
+    return result
 
 
 def interpreters(options: list[str]) -> dict[str, str]:

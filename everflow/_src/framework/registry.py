@@ -123,6 +123,10 @@ def _keyword_only(function: Callable | None) -> tuple[str, ...]:
     """Names of the keyword-only parameters: what the function asks the engine to pass by name."""
     if function is None:
         return ()
+    code = getattr(function, "__code__", None)
+    if code is not None and not hasattr(function, "__wrapped__"):
+        # A thousand cards are declared while the first operation loads: inspect.signature would be half of that.
+        return code.co_varnames[code.co_argcount:code.co_argcount + code.co_kwonlyargcount]
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # NumPy ufuncs before 2.4 and builtins have no signature
