@@ -34,6 +34,7 @@ from everflow._src.ops import (  # noqa: F401
     linalg_products,
     linalg_solvers,
     linalg_structure,
+    map_functions,
     math_arithmetic,
     math_functions,
     math_sampling,

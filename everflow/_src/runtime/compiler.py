@@ -22,7 +22,7 @@ from everflow._src.runtime.failures import HostNeeded, explain
 from everflow._src.runtime.frames import program_of
 from everflow._src.runtime.instructions import Instruction, interpret
 from everflow._src.runtime.jax_backend import jax_modules
-from everflow._src.runtime.loop_lists import CarriedLists
+from everflow._src.runtime.loop_lists import CarriedLists, LoopBounds
 from everflow._src.runtime.quiet import be_loud, be_quiet
 from everflow._src.runtime.resources import STATE_LOCK, Resource, VariableResource, Variant, uninitialized
 from everflow._src.runtime.tensor_lists import AnyList
@@ -492,7 +492,8 @@ class TraceFrame:
         if any(s is None for s in state):
             raise HostNeeded("its body initializes variables")
         state = [self._array(s) for s in state]
-        lists = CarriedLists(self.jax.jax, condition, body, arguments, positions, maximum_iterations)
+        bounds = LoopBounds(condition, body, arguments)
+        lists = CarriedLists(self.jax.jax, condition, body, arguments, positions, maximum_iterations, bounds)
 
         def look() -> list[Any]:
             full = list(arguments)
@@ -533,6 +534,10 @@ class TraceFrame:
             self.values[id(resource)] = value
         results = rebuild(values, parts)
         lists.finish(results, parts)
+        if maximum_iterations is None:
+            # Counters are known behind the loop: the loop of its gradient counts down from there.
+            for position, value in bounds.finals.items():
+                results[position] = value
         return results
 
     def _array(self, value: Any) -> Any:

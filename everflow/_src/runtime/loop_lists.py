@@ -27,11 +27,13 @@ class CarriedLists:
       arguments: what enters the loop.
       positions: where lists are among the arguments.
       maximum_iterations: a limit on iterations besides the condition, or None.
+      bounds: what is known of the number of iterations.
     """
 
     def __init__(self, jax: Any, condition: GraphFunction, body: GraphFunction, arguments: Sequence[Any],
-                 positions: Sequence[int], maximum_iterations: int | None) -> None:
+                 positions: Sequence[int], maximum_iterations: int | None, bounds: LoopBounds) -> None:
         self.jax = jax
+        self.bounds = bounds
         self.body = body
         self.condition = condition
         self.arguments = arguments
@@ -62,7 +64,7 @@ class CarriedLists:
             self.entering[position] = self._with_room(position, growth, iterations, exact)
 
     def _iterations(self, needed: bool) -> tuple[int, bool]:
-        found, exact = count_iterations(self.condition, self.body, self.arguments)
+        found, exact = self.bounds.most, self.bounds.exact
         if self.maximum_iterations is not None:
             found = self.maximum_iterations if found is None else min(found, self.maximum_iterations)
         if found is None:
@@ -194,16 +196,27 @@ class _Growth:
 # ---- counting ahead
 
 
-def count_iterations(condition: GraphFunction, body: GraphFunction, arguments: Sequence[Any]
-                     ) -> tuple[int | None, bool]:
-    """How often the body can run at most, where arithmetic on known numbers tells (else None), and whether it does.
+class LoopBounds:
+    """How often a body can run, where arithmetic on known numbers tells.
 
     The condition often is the conjunction of a count and of something that depends on data: each part of it
     bounds the loop.
+
+    Attributes:
+      most: a bound, or None.
+      exact: True when the body runs as often as that.
+      finals: if it is exact, the last values of the variables that tell so, by position.
     """
-    bounds = [_Ahead(condition, part, body, arguments, ()).count for part in _conjuncts(condition.outputs[0])]
-    known = [b for b in bounds if b is not None]
-    return min(known, default=None), len(known) == len(bounds)
+
+    __slots__ = ("most", "exact", "finals")
+
+    def __init__(self, condition: GraphFunction, body: GraphFunction, arguments: Sequence[Any]) -> None:
+        ahead = [_Ahead(condition, part, body, arguments, ()) for part in _conjuncts(condition.outputs[0])]
+        known = [a for a in ahead if a.count is not None]
+        first = min(known, key=lambda a: a.count, default=None)
+        self.most: int | None = None if first is None else first.count
+        self.exact = len(known) == len(ahead)
+        self.finals: dict[int, Any] = first.finals if first is not None and self.exact else {}
 
 
 def largest_values(condition: GraphFunction, body: GraphFunction, arguments: Sequence[Any], tensors: Sequence[Any]
@@ -237,12 +250,14 @@ class _Ahead:
     Attributes:
       count: the number of iterations, or None.
       largest: the largest value of the watched tensors, -1 when the body never runs.
+      finals: the last values of the variables on which the condition depends.
     """
 
     def __init__(self, condition: GraphFunction, part: Any, body: GraphFunction, arguments: Sequence[Any],
                  watched: Sequence[Any]) -> None:
         self.count: int | None = None
         self.largest = -1
+        self.finals: dict[int, Any] = {}
         watched = list(watched)
         holds = new_program(condition.inputs, [part])
         needed = _used_inputs(holds)
@@ -268,6 +283,7 @@ class _Ahead:
         for count in range(_LONGEST_COUNTED + 1):
             if not bool(np.asarray(holds.execute(state, None)[0])):
                 self.count = count
+                self.finals = {p: np.asarray(state[p]) for p in positions}
                 return
             results = following.execute(state, None)
             for position, value in zip(positions, results):
