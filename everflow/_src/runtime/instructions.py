@@ -78,6 +78,12 @@ def _positions_to_read(op: Operation) -> tuple[int, ...]:
     for argument in op.card.inputs:
         count = op.card.list_length(argument, op._attrs) if argument.is_list else 1
         flags.extend([argument.is_ref] * count)
+    for function in _functions_in(op._attrs):
+        # What a function has captured goes in as the variable it is: the function may assign it.
+        offset = len(op._inputs) - len(function.inputs)
+        for index, tensor in enumerate(function.inputs):
+            if tensor._dtype._is_ref_dtype and 0 <= offset + index < len(flags):
+                flags[offset + index] = True
     for position, tensor in enumerate(op._inputs):
         if tensor._dtype._is_ref_dtype and not (position < len(flags) and flags[position]):
             positions.append(position)

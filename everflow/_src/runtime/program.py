@@ -151,7 +151,10 @@ class Program:
             self.instructions.append(Instruction(op, self.slot_of))
         self.outputs = list(outputs)
         self.output_slots = [self.slot_of[id(t)] for t in outputs]
-        self.output_reads = tuple(i for i, t in enumerate(outputs) if t._dtype._is_ref_dtype)
+        # A variable that only passes through, as those that the body of a loop has captured, stays what it is.
+        self.output_reads = tuple(
+            i for i, t in enumerate(outputs) if t._dtype._is_ref_dtype and id(t) not in fed
+        )
         self._free_early()
         self.holds_loop = any(i.card.name in ("While", "StatelessWhile") for i in self.instructions)
         self.dynamic = not all(t._shape.is_fully_defined() for t in inputs)

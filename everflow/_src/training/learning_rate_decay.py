@@ -17,8 +17,8 @@ from everflow._src.framework.export import export
 from everflow._src.framework.registry import CARDS
 from everflow._src.framework.scopes import open_name_scope
 from everflow._src.framework.tensor import Tensor
-from everflow._src.ops.array_creation import cast
-from everflow._src.variables.random_values import random_normal
+from everflow._src.ops.array_casting import cast
+from everflow._src.ops.random_functions import normal
 from everflow._src.variables.variable import Variable
 
 
@@ -331,7 +331,7 @@ def noisy_linear_cosine_decay(
 
     def noise(step: Any) -> Any:
         variance = cast(initial_variance, step.dtype) / CARDS["Pow"](1.0 + step, cast(variance_decay, step.dtype))
-        return random_normal(step.shape, stddev=CARDS["Sqrt"](variance), dtype=step.dtype)
+        return normal(step.shape, stddev=CARDS["Sqrt"](variance), dtype=step.dtype)
 
     return _now_or_later(functools.partial(
         _linear_cosine, learning_rate, global_step, decay_steps, noise, num_periods, alpha, beta,

@@ -13,7 +13,7 @@ from everflow._src.framework.graph_collections import GraphKeys
 from everflow._src.framework.registry import CARDS
 from everflow._src.framework.scopes import colocate_with, open_name_scope
 from everflow._src.framework.tensor import EagerTensor, Reference
-from everflow._src.ops.array_creation import cast
+from everflow._src.ops.array_casting import cast
 from everflow._src.ops.grouping import group
 from everflow._src.training import slot_creator
 from everflow._src.variables import collections as variable_collections

@@ -14,7 +14,9 @@ from everflow._src.framework.export import export
 from everflow._src.framework.registry import CARDS
 from everflow._src.ops.array_creation import ones, zeros
 from everflow._src.ops.constants import constant_v1
-from everflow._src.variables.random_values import random_normal, random_uniform, truncated_normal
+from everflow._src.ops.random_functions import normal as random_normal
+from everflow._src.ops.random_functions import truncated_normal
+from everflow._src.ops.random_functions import uniform as random_uniform
 
 # The standard deviation of a normal distribution that is cut off at two standard deviations.
 TRUNCATED_STDDEV = 0.87962566103423978
