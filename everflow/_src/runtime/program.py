@@ -281,10 +281,11 @@ class Program:
 def program_of_function(function: GraphFunction) -> Program:
     """The program of a function body: all of its effects happen, in the order they were written.
 
-    With `pruned` among its extras only what its outputs need runs, as in a session.
+    With `pruned` among its extras only what its outputs and its `targets` need runs, as in a session.
     """
     if function.extra.get("pruned"):
-        return Program(function.inputs, function.outputs, (), None, function.extra.get("compile_now"))
+        targets = function.extra.get("targets", ())
+        return Program(function.inputs, function.outputs, targets, None, function.extra.get("compile_now"))
     return Program(function.inputs, function.outputs, (), function.graph,
                    function.extra.get("compile_now"))
 

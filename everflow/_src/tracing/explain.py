@@ -287,13 +287,13 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def report(number: int, arguments: Arguments, earlier: Sequence[Arguments], called_from: str, concrete: Any
-           ) -> TraceReport:
+def report(number: int, arguments: Arguments, earlier: Sequence[Arguments], called_from: str, concrete: Any,
+           calls_when_dropped: int = 0) -> TraceReport:
     """The report of one trace; `concrete` is None when the trace was dropped."""
     found = closest(earlier, arguments)
     differs_from, differing = (None, ()) if found is None else (found[0] + 1, tuple(found[1]))
     if concrete is None:
-        return TraceReport(number, arguments, differs_from, differing, called_from, 0, 0, 0,
+        return TraceReport(number, arguments, differs_from, differing, called_from, calls_when_dropped, 0, 0,
                            "none: an object it was traced for is gone", (), True)
     programs = _programs(concrete)
     records = [r for p in programs for r in p.records.values()]

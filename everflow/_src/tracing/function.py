@@ -49,7 +49,8 @@ def functions_run_eagerly() -> bool:
 class Trace:
     """One concrete function, and what it was traced for; dropped when an object among that is gone."""
 
-    __slots__ = ("key", "shapes", "concrete", "arguments", "called_from", "keys", "references")
+    __slots__ = ("key", "shapes", "concrete", "arguments", "called_from", "keys", "references",
+                 "calls_when_dropped")
 
     def __init__(self, key: Any, shapes: list[TensorShape], concrete: ConcreteFunction, arguments: explain.Arguments,
                  called_from: str) -> None:
@@ -60,6 +61,7 @@ class Trace:
         self.called_from = called_from
         self.keys: list[Any] = []  # under which the cache has it
         self.references: list[Any] = []
+        self.calls_when_dropped = 0
 
 
 _KEPT_DROPPED = 20
@@ -190,7 +192,8 @@ class Function:
         with self._lock:
             traces = list(self._traces)
             reports = [
-                explain.report(n + 1, t.arguments, [e.arguments for e in traces[:n]], t.called_from, t.concrete)
+                explain.report(n + 1, t.arguments, [e.arguments for e in traces[:n]], t.called_from, t.concrete,
+                               t.calls_when_dropped)
                 for n, t in enumerate(traces)
             ]
         return explain.Explanation(self._name, self._defined_at(), reports)
@@ -450,6 +453,7 @@ class Function:
             # May run at any time, in any thread: single steps, and no lock.
             concrete, trace.concrete = trace.concrete, None
             if concrete is not None:
+                trace.calls_when_dropped = concrete.calls
                 counter.of_dropped += concrete.calls
             for key in trace.keys:
                 cache.pop(key, None)
