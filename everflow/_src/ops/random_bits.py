@@ -146,7 +146,7 @@ def uniform_range(xp: Any, stream: Any, count: int, dtype: DType, low: Any, high
 # ---- normal numbers (G. Box and M. Muller, 1958)
 
 
-def _box_muller(xp: Any, radius: Any, angle: Any, kind: Any) -> tuple[Any, Any]:
+def box_muller(xp: Any, radius: Any, angle: Any, kind: Any) -> tuple[Any, Any]:
     """Two independent normal numbers of two uniform ones."""
     radius = xp.sqrt(kind(-2) * xp.log(xp.maximum(radius, kind(1e-7))))
     angle = kind(2 * math.pi) * angle
@@ -158,11 +158,11 @@ def _normals(xp: Any, bits: Any, dtype: DType) -> Any:
     count = bits.shape[0]
     if dtype == dtypes.float64:
         fours = bits.reshape(-1, 4)
-        pair = _box_muller(xp, unit_doubles(xp, fours[:, 0], fours[:, 1]),
+        pair = box_muller(xp, unit_doubles(xp, fours[:, 0], fours[:, 1]),
                            unit_doubles(xp, fours[:, 2], fours[:, 3]), np.float64)
     else:
         first, second = _pairs(xp, bits)
-        pair = _box_muller(xp, unit_floats(xp, first), unit_floats(xp, second), np.float32)
+        pair = box_muller(xp, unit_floats(xp, first), unit_floats(xp, second), np.float32)
     return xp.stack(pair, -1).reshape(count, -1)
 
 
