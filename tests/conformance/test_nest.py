@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.names import shown
+
 Point = collections.namedtuple("Point", ["x", "y"])
 Other = collections.namedtuple("Other", ["x", "y"])
 
@@ -50,7 +52,7 @@ class Mapping(collections.abc.Mapping):
         ([[], [1], []], [1]),
         (range(3), [0, 1, 2]),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_flatten(structure, leaves):
     assert tf.nest.flatten(structure) == leaves
@@ -88,7 +90,7 @@ def test_composites_are_leaves_unless_expanded():
         (Point(1, 2), True),
         ({1}, False),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_is_nested(value, nested):
     assert tf.nest.is_nested(value) is nested
@@ -108,7 +110,7 @@ def test_is_nested(value, nested):
         [],
         [[], {}, ()],
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_pack_reverses_flatten(structure):
     packed = tf.nest.pack_sequence_as(structure, tf.nest.flatten(structure))
@@ -137,7 +139,7 @@ def test_pack_keeps_types_and_order_of_keys():
         ([1, 2], "ab", TypeError),
         ({"a": 1}, [], ValueError),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_pack_checks_its_arguments(structure, flat, error):
     with pytest.raises(error):
@@ -171,7 +173,7 @@ def test_map_structure():
         ({"a": [1]}, {"a": (1,)}, TypeError),
         ([1, [2, 3]], [1, [2]], ValueError),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_structures_must_be_the_same(left, right, error):
     with pytest.raises(error):
@@ -190,7 +192,7 @@ def test_structures_must_be_the_same(left, right, error):
         (1, "a"),
         ([], []),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_same_structures(left, right):
     assert tf.nest.assert_same_structure(left, right) is None

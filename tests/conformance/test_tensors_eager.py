@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.names import shown
+
 A = np.array([[1.0, -2.0, 3.5], [4.0, 0.5, -6.0]], np.float32)
 B = np.array([[2.0, 3.0, -1.5], [0.25, 8.0, 2.0]], np.float32)
 I = np.array([7, -7, 5, 0], np.int32)
@@ -45,7 +47,7 @@ J = np.array([2, 2, -3, 4], np.int32)
         (np.array([1 + 1j]), tf.complex128, [1]),
         (tf.TensorShape([2, 3]), tf.int32, [2]),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_constant_infers_dtype_and_shape(value, dtype, shape):
     for convert in (tf.constant, tf.convert_to_tensor):
@@ -87,7 +89,7 @@ def test_constant_with_dtype_and_shape():
         ({"a": 1}, None, ValueError),
         (2**63, None, ValueError),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_what_does_not_convert(value, dtype, error):
     with pytest.raises(error):
@@ -352,7 +354,7 @@ def test_attributes_and_copies():
             "<tf.Tensor: shape=(0,), dtype=float32, numpy=array([], dtype=float32)>",
         ),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_printed_forms(value, printed, represented):
     assert str(tf.constant(value)) == printed
@@ -399,7 +401,7 @@ INDICES = [
 ]
 
 
-@pytest.mark.parametrize("index", INDICES, ids=repr)
+@pytest.mark.parametrize("index", INDICES, ids=shown)
 def test_indexing_as_numpy(index):
     result = tf.constant(X)[index]
     assert result.shape == X[index].shape
@@ -421,13 +423,13 @@ def test_indexing_with_tensors():
     np.testing.assert_array_equal(x[tf.constant([True, False, True])].numpy(), X[[0, 2]])
 
 
-@pytest.mark.parametrize("index", [3, -4, (0, 4), (0, 0, -6)], ids=repr)
+@pytest.mark.parametrize("index", [3, -4, (0, 4), (0, 0, -6)], ids=shown)
 def test_index_out_of_bounds(index):
     with pytest.raises(tf.errors.InvalidArgumentError, match="out of bounds"):
         tf.constant(X)[index]
 
 
-@pytest.mark.parametrize("index", [1.5, "a", (0, [1])], ids=repr)
+@pytest.mark.parametrize("index", [1.5, "a", (0, [1])], ids=shown)
 def test_index_of_wrong_type(index):
     with pytest.raises(TypeError):
         tf.constant(X)[index]

@@ -11,6 +11,7 @@ import pytest
 import wrapt
 
 from everflow._src.framework import nest
+from tests.names import shown
 
 Point = collections.namedtuple("Point", "a b")
 OtherPoint = collections.namedtuple("OtherPoint", "a b")
@@ -148,7 +149,7 @@ ARRAY = np.array([1, 2])
         (slice(1, 2), [slice(1, 2)]),
         (wrapt.ObjectProxy([1, wrapt.ObjectProxy({"b": 1, "a": 2})]), [1, 2, 1]),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_flatten(structure, leaves):
     assert nest.flatten(structure) == leaves
@@ -190,7 +191,7 @@ def test_keys_must_be_sortable():
         (wrapt.ObjectProxy([1]), True),
         (wrapt.ObjectProxy(1), False),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_is_nested(value, expected):
     assert nest.is_nested(value) is nest.is_sequence(value) is nest.is_nested_or_composite(value) is expected
@@ -222,7 +223,7 @@ def test_is_nested(value, expected):
         ([1, 2], (10, 20), [10, 20]),
         ([[], {}], [], [[], {}]),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_pack_sequence_as(structure, leaves, packed):
     result = nest.pack_sequence_as(structure, leaves)
@@ -255,7 +256,7 @@ def test_pack_keeps_proxies():
         ([1, 2], ARRAY, TypeError),
         (types.MappingProxyType({"b": 1, "a": 2}), [1, 2], TypeError),  # no list of pairs makes one
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_pack_errors(structure, leaves, error):
     with pytest.raises(error):
@@ -304,19 +305,19 @@ NESTING_DIFFERS = [
 ]
 
 
-@pytest.mark.parametrize("first, second", SAME, ids=repr)
+@pytest.mark.parametrize("first, second", SAME, ids=shown)
 def test_same_structure(first, second):
     assert nest.assert_same_structure(first, second) is None
 
 
-@pytest.mark.parametrize("first, second", TYPES_DIFFER, ids=repr)
+@pytest.mark.parametrize("first, second", TYPES_DIFFER, ids=shown)
 def test_types_differ(first, second):
     with pytest.raises(TypeError, match="not nested alike"):
         nest.assert_same_structure(first, second)
     nest.assert_same_structure(first, second, check_types=False)
 
 
-@pytest.mark.parametrize("first, second", NESTING_DIFFERS, ids=repr)
+@pytest.mark.parametrize("first, second", NESTING_DIFFERS, ids=shown)
 @pytest.mark.parametrize("check_types", [True, False])
 def test_nesting_differs(first, second, check_types):
     with pytest.raises(ValueError, match="not nested alike"):
@@ -349,7 +350,7 @@ def add(*values):
         ((Attrs(1, [2]), Attrs(1, [3])), Attrs(2, [5])),
         ((OpenData(1, 2), OpenData(1, 3)), OpenData(2, 2)),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_map_structure(structures, expected):
     assert nest.map_structure(add, *structures) == expected
@@ -386,7 +387,7 @@ def test_map_structure_options():
         (MyMapping({"a": 1}), {"a": [1]}, [[1]]),
         ([1], MyList([2]), [2]),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_flatten_up_to(shallow, deep, expected):
     assert nest.flatten_up_to(shallow, deep) == expected
@@ -411,7 +412,7 @@ def test_flatten_up_to(shallow, deep, expected):
         (Attrs(1, 2), Data(1, 2), TypeError),
         ({"a": 1}.keys(), {"a": 1}.values(), TypeError),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_shallow_errors(shallow, deep, error):
     with pytest.raises(error):

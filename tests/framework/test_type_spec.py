@@ -11,6 +11,7 @@ from everflow._src.framework.dtypes import as_dtype, float32, int32
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.framework.tensor_spec import TensorSpec
 from everflow._src.framework.type_spec import (
+from tests.names import shown
     BatchableTypeSpec,
     TypeSpec,
     register_type_spec_from_value_converter,
@@ -284,7 +285,7 @@ def test_batchable_is_abstract_too():
         (np.array([b"a", None], dtype=object), [2], "string"),
         (TensorShape([1]), [1], "int32"),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_type_spec_from_value(value, shape, dtype):
     assert type_spec_from_value(value) == TensorSpec(shape, dtype)
@@ -293,7 +294,7 @@ def test_type_spec_from_value(value, shape, dtype):
 @pytest.mark.parametrize(
     "value",
     [{"a": 1}, {1, 2}, object(), TensorSpec([1]), float32, [1, "a"], 2**70, [[1], [2, 3]], Pair],
-    ids=repr,
+    ids=shown,
 )
 def test_values_without_a_spec(value):
     with pytest.raises(TypeError, match="No TypeSpec"):
