@@ -11,12 +11,12 @@ from everflow._src.framework.dtypes import as_dtype, float32, int32
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.framework.tensor_spec import TensorSpec
 from everflow._src.framework.type_spec import (
-from tests.names import shown
     BatchableTypeSpec,
     TypeSpec,
     register_type_spec_from_value_converter,
     type_spec_from_value,
 )
+from tests.names import shown
 
 
 class Tensor:
