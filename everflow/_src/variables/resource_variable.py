@@ -215,6 +215,9 @@ class ResourceVariable(Variable, Trackable):
             return as_eager(self._handle._value.read())
         if graph is not None and graph.building_function:
             graph.watched_variables.setdefault(id(self), self)
+        if graph is not None and graph._scopes.colocation:
+            with graph.colocate_with(None, ignore_existing=True):  # a value is read where it is wanted
+                return self._read()
         return self._read()
 
     def read_value(self) -> Any:
