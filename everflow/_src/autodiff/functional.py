@@ -25,6 +25,7 @@ from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.ops import control_flow
 from everflow._src.ops.control_flow import PartitionedCall, StatefulPartitionedCall, is_effectful
 from everflow._src.ops.tensor_list import TensorListPopBack, TensorListPushBack, empty_list
+from everflow._src.ops.vectorized_map import gradient_of_rows
 from everflow._src.ops.while_loop import while_in_graph
 
 
@@ -197,6 +198,33 @@ def _call_gradient(*dys: Any, op: Any) -> list[Any]:
 
 
 _call_gradient.accepts_none = _call_gradient.flat = True  # type: ignore[attr-defined]
+
+
+# ---- functions of one row
+
+
+def _rows_gradient(*dys: Any, op: Any) -> list[Any]:
+    """The gradient of _VectorizedMap: the gradient of its function, mapped over the same rows."""
+    known = differentiable(op._attrs["f"])
+    level = known.level(_needed_count(known, dys))
+    op._attrs["f"] = known.extended()
+    rows = op._outputs[0].shape[:1] if op._outputs else TensorShape([None])
+    for tensor in known.outputs[len(op._outputs):]:
+        op.add_output(tensor.dtype.base_dtype, rows.concatenate(tensor.shape))
+    op._attrs["Tout"] = tuple(t.dtype.base_dtype for t in known.outputs)
+    mapped: list[int] = op._attrs["mapped"]
+    arguments = _fill(dys, level.targets, op._outputs)
+    flags = [1] * len(arguments)
+    for kind, i in level.sources:
+        arguments.append(op._inputs[i] if kind == "input" else op._outputs[i])
+        flags.append(mapped[i] if kind == "input" else 1)
+    return gradient_of_rows(
+        arguments, flags, lambda row: [_dense(g) for g in unpack_results(level, call_function(level.backward, row))],
+        [not m for m in mapped],
+    )
+
+
+_rows_gradient.accepts_none = _rows_gradient.flat = True  # type: ignore[attr-defined]
 
 
 # ---- branches
@@ -489,6 +517,8 @@ def install() -> None:
         CARDS[name].set_gradient(_branch_gradient)
     for name in ("While", "StatelessWhile"):
         CARDS[name].set_gradient(_loop_gradient)
+    for name in ("_VectorizedMap", "_StatefulVectorizedMap"):
+        CARDS[name].set_gradient(_rows_gradient)
 
 
 install()

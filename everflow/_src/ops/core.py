@@ -63,5 +63,6 @@ from everflow._src.ops import (  # noqa: F401
     tensor_array,
     tensor_list,
     training_ops,
+    vectorized_map,
     while_loop,
 )

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from everflow._src.framework import dtypes
-from everflow._src.framework.errors import OpError
+from everflow._src.framework.errors import OpError, UnimplementedError
 from everflow._src.framework.func_graph import GraphFunction
 from everflow._src.runtime.failures import HostNeeded, explain
 from everflow._src.runtime.frames import program_of
@@ -539,6 +539,24 @@ class TraceFrame:
             for position, value in bounds.finals.items():
                 results[position] = value
         return results
+
+    def map_rows(self, function: GraphFunction, arguments: Sequence[Any], mapped: Sequence[int], rows: int
+                 ) -> list[Any]:
+        """The loop over the function once more, under `jax.vmap`."""
+        if self._written_by([function], arguments):
+            raise HostNeeded("each row changes variables")
+        positions = [i for i, m in enumerate(mapped) if m]
+
+        def one(values: Sequence[Any]) -> list[Any]:
+            full = list(arguments)
+            for position, value in zip(positions, values):
+                full[position] = value
+            return [self._array(v) for v in self._child((), ()).run(function, full)]
+
+        try:
+            return list(self.jax.jax.vmap(one)([self._array(arguments[i]) for i in positions]))
+        except (NotImplementedError, UnimplementedError) as error:
+            raise HostNeeded(f"it cannot be vectorized: {str(error)[:200]}") from None
 
     def _array(self, value: Any) -> Any:
         if self.is_tracer(value):

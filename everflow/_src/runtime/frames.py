@@ -122,6 +122,20 @@ class HostFrame:
             count += 1
         return state
 
+    def map_rows(self, function: GraphFunction, arguments: Sequence[Any], mapped: Sequence[int], rows: int
+                 ) -> list[Any]:
+        """The outputs of `function` for each row of the arguments that are `mapped`, stacked."""
+        program = program_of(function)
+        if not rows:
+            shapes = [t._shape.as_list() if t._shape.rank is not None else () for t in function.outputs]
+            return [np.zeros((0, *(d or 0 for d in s)), t._dtype.numpy_dtype)
+                    for s, t in zip(shapes, function.outputs)]
+        arguments = [np.asarray(a) if m else a for a, m in zip(arguments, mapped)]
+        results = [
+            program.execute([a[row] if m else a for a, m in zip(arguments, mapped)], self) for row in range(rows)
+        ]
+        return [np.stack([np.asarray(v) for v in column]) for column in zip(*results)]
+
 
 HOST_FRAME = HostFrame(EAGER_STORE)
 install_reset(HOST_FRAME.forget_hidden)

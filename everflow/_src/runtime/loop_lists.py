@@ -211,7 +211,11 @@ class LoopBounds:
     __slots__ = ("most", "exact", "finals")
 
     def __init__(self, condition: GraphFunction, body: GraphFunction, arguments: Sequence[Any]) -> None:
-        ahead = [_Ahead(condition, part, body, arguments, ()) for part in _conjuncts(condition.outputs[0])]
+        ahead = []
+        for part in _conjuncts(condition.outputs[0]):
+            # The count that every tf.while_loop keeps is wanted too: the loop of its gradient goes by it.
+            run = _Ahead(condition, part, body, arguments, (), (0,))
+            ahead.append(run if run.count is not None else _Ahead(condition, part, body, arguments, ()))
         known = [a for a in ahead if a.count is not None]
         first = min(known, key=lambda a: a.count, default=None)
         self.most: int | None = None if first is None else first.count
@@ -254,13 +258,13 @@ class _Ahead:
     """
 
     def __init__(self, condition: GraphFunction, part: Any, body: GraphFunction, arguments: Sequence[Any],
-                 watched: Sequence[Any]) -> None:
+                 watched: Sequence[Any], also: Sequence[int] = ()) -> None:
         self.count: int | None = None
         self.largest = -1
         self.finals: dict[int, Any] = {}
         watched = list(watched)
         holds = new_program(condition.inputs, [part])
-        needed = _used_inputs(holds)
+        needed = _used_inputs(holds) | {i for i in also if i < len(arguments) and is_known(arguments[i])}
         while True:
             positions = sorted(needed)
             following = new_program(body.inputs, [*(body.outputs[i] for i in positions), *watched])
