@@ -26,9 +26,9 @@ class Draws:
         self.state = dict(state)
 
     @staticmethod
-    def start(xp: Any, count: int) -> dict[str, Any]:
+    def start(xp: Any, count: int, stride: int) -> dict[str, Any]:
         """The state of `count` lanes that have drawn nothing."""
-        offsets = xp.arange(count, dtype=np.uint64) * np.uint64(bits.RESERVED_PER_OUTPUT)
+        offsets = xp.arange(count, dtype=np.uint64) * np.uint64(stride)
         zeros, none = xp.zeros(count), xp.zeros(count, np.int32)
         return {"counter": offsets, "u0": zeros, "u1": zeros, "u_left": none, "n0": zeros, "n1": zeros, "n_left": none}
 
@@ -57,7 +57,7 @@ class Draws:
 
 
 def run_lanes(xp: Any, jax: Any, body: Callable, stream: Any, parameters: dict[str, Any], done: Any, result: Any,
-              extra: dict[str, Any] | None = None) -> Any:
+              extra: dict[str, Any] | None = None, stride: int = bits.RESERVED_PER_OUTPUT) -> Any:
     """Repeats `body` until every lane has a result.
 
     Args:
@@ -68,8 +68,9 @@ def run_lanes(xp: Any, jax: Any, body: Callable, stream: Any, parameters: dict[s
       done: bool [n]: lanes with a result already.
       result: float64 [n]: their results.
       extra: more per-lane state than what was drawn.
+      stride: the number of counters from lane to lane.
     """
-    state = {**Draws.start(xp, done.shape[0]), **(extra or {})}
+    state = {**Draws.start(xp, done.shape[0], stride), **(extra or {})}
     if xp is np:
         result = np.array(result)
         lanes = np.flatnonzero(~done)
@@ -186,6 +187,9 @@ def poisson(xp: Any, jax: Any, stream: Any, samples: int, rate: Any, dtype: Any)
 
 # ---- binomial (inversion; W. Hoermann, "The generation of binomial random variates", 1993)
 
+# Counters that TensorFlow gives each output of inversion, which draws about ten numbers.
+_INVERSION_STRIDE = 42
+
 _TAILS = np.array([
     0.0810614667953272, 0.0413406959554092, 0.0276779256849983, 0.02079067210376509, 0.0166446911898211,
     0.0138761288230707, 0.0118967099458917, 0.0104112652619720, 0.00925546218271273, 0.00833056343336287,
@@ -251,7 +255,7 @@ def binomial(xp: Any, jax: Any, stream: Any, samples: int, counts: Any, probs: A
     zeros = xp.zeros(count.shape)
     p = {"count": xp.where(done, 100.0, count), "prob": xp.where(done, 0.5, prob)}
     result = run_lanes(xp, jax, _inversion_body, stream, {**p, "log_failure": xp.log1p(-p["prob"])}, done | many,
-                       result, {"successes": zeros, "total": zeros})
+                       result, {"successes": zeros, "total": zeros}, _INVERSION_STRIDE)
     result = run_lanes(xp, jax, _btrs_body, stream, p, done | ~many, result)
     result = xp.where(above & ~unknown, count - result, result)
     return result.reshape(number, samples).T.astype(dtype.numpy_dtype)
