@@ -9,8 +9,9 @@ from everflow._src.framework.dtypes import as_dtype
 from everflow._src.framework.export import export
 from everflow._src.ops.array_creation import ones, zeros
 from everflow._src.ops.constants import constant
+from everflow._src.ops.random_functions import normal, uniform
+from everflow._src.ops.random_stateless import stateless_normal, stateless_uniform
 from everflow._src.variables.initializers import check_constant, floating
-from everflow._src.variables.random_values import random_normal, random_uniform
 
 
 class InitializerV2:
@@ -104,7 +105,7 @@ class RandomUniformV2(InitializerV2):
     Args:
       minval: the least value.
       maxval: the limit, which is not reached.
-      seed: a seed of the operation.
+      seed: a seed: the same one gives the same numbers each time.
     """
 
     def __init__(self, minval: Any = -0.05, maxval: Any = 0.05, seed: int | None = None) -> None:
@@ -116,7 +117,9 @@ class RandomUniformV2(InitializerV2):
         dtype = as_dtype(dtype)
         if not dtype.is_floating and not dtype.is_integer:
             raise ValueError(f"Argument `dtype` expected to be numeric or boolean. Received {dtype}.")
-        return random_uniform(_part(shape, kwargs), self.minval, self.maxval, dtype, seed=self.seed)
+        if self.seed is None:
+            return uniform(_part(shape, kwargs), self.minval, self.maxval, dtype)
+        return stateless_uniform(_part(shape, kwargs), [self.seed, 0], self.minval, self.maxval, dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {"minval": self.minval, "maxval": self.maxval, "seed": self.seed}
@@ -129,7 +132,7 @@ class RandomNormalV2(InitializerV2):
     Args:
       mean: the mean.
       stddev: the standard deviation.
-      seed: a seed of the operation.
+      seed: a seed: the same one gives the same numbers each time.
     """
 
     def __init__(self, mean: Any = 0.0, stddev: Any = 0.05, seed: int | None = None) -> None:
@@ -139,7 +142,9 @@ class RandomNormalV2(InitializerV2):
 
     def __call__(self, shape: Any, dtype: Any = dtypes.float32, **kwargs: Any) -> Any:
         dtype = floating(dtype)
-        return random_normal(_part(shape, kwargs), self.mean, self.stddev, dtype, seed=self.seed)
+        if self.seed is None:
+            return normal(_part(shape, kwargs), self.mean, self.stddev, dtype)
+        return stateless_normal(_part(shape, kwargs), [self.seed, 0], self.mean, self.stddev, dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {"mean": self.mean, "stddev": self.stddev, "seed": self.seed}
