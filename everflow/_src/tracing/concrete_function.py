@@ -107,6 +107,7 @@ class ConcreteFunction:
         self._single = isinstance(self._output_structure, Tensor)
         self.argument_names: list[str] = []
         self.argument_kinds: list[str] = []
+        self.kept_variables: list[Any] = []  # made while it was traced; they live as long as it does
         self.calls = 0
 
     # ---- what it is

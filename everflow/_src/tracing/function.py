@@ -119,7 +119,9 @@ class Function:
         autograph: bool = True,
         jit_compile: bool | None = None,
         reduce_retracing: bool = False,
+        creates_variables: bool = False,
     ) -> None:
+        self._creates_variables = creates_variables  # in every trace, not in the first alone
         self._python_function = python_function
         self._name = name or getattr(python_function, "__name__", None) or _name_of(python_function)
         self._autograph = autograph
@@ -271,7 +273,7 @@ class Function:
             found = entry[1] if entry is not None and entry[0] is instance else None
         if found is None:
             found = Function(_weak_method(self._python_function, instance), self._name, None, self._autograph,
-                             self._jit_compile, self._reduce_retracing)
+                             self._jit_compile, self._reduce_retracing, self._creates_variables)
             found.input_signature = self.input_signature
             found._bound_to = True
             found._autograph_options = self._autograph_options
@@ -505,6 +507,11 @@ class Function:
         """A new trace; when it fails, everything is as it was before."""
         count = self._trace_count
         try:
+            if self._creates_variables:
+                made: list[Any] = []
+                concrete = self._trace_once(args, kwargs, names, shapes, made)
+                concrete.kept_variables = [r() for r in made]
+                return concrete
             if self._created_variables is not None:
                 return self._trace_once(args, kwargs, names, shapes, None)
             created: list[Any] = []
