@@ -8,6 +8,7 @@ from typing import Any
 from everflow._src.framework.graph import Graph
 from everflow._src.framework.indexed_slices import IndexedSlices, IndexedSlicesValue
 from everflow._src.framework.operation import Operation
+from everflow._src.framework.sparse_tensor import SparseTensor, SparseTensorValue, parts_of
 from everflow._src.framework.tensor import SymbolicTensor
 
 # Composite objects: class -> (function that gives its parts, function that rebuilds its value)
@@ -25,6 +26,7 @@ register_fetch_conversion(
     lambda slices: slices._parts,
     lambda values: IndexedSlicesValue(*values, *[None] * (3 - len(values))),
 )
+register_fetch_conversion(SparseTensor, parts_of, lambda values: SparseTensorValue(*values))
 
 
 class FetchPlan:

@@ -15,6 +15,7 @@ from everflow._src.framework.conversion import to_numpy
 from everflow._src.framework.export import export
 from everflow._src.framework.graph import Graph
 from everflow._src.framework.operation import Operation, install_runner
+from everflow._src.framework.sparse_tensor import SparseTensor, install_sparse_evaluator, parts_of
 from everflow._src.framework.tensor import EagerTensor, SymbolicTensor, install_evaluator
 from everflow._src.runtime.devices import describe_devices
 from everflow._src.runtime.fetches import FetchPlan
@@ -411,5 +412,14 @@ def _run_operation(op: Operation, feed_dict: Any, session: Any) -> None:
     _session_for(op, session, "execute operation using `run()`").run(op, feed_dict)
 
 
+def _expand_sparse_feed(key: SparseTensor, value: Any) -> Sequence[tuple[Any, Any]]:
+    parts = value if isinstance(value, (list, tuple)) else parts_of(value)
+    if len(parts) != 3:
+        raise ValueError(f"A sparse tensor is fed indices, values and dense_shape. Received: {value!r}")
+    return tuple(zip(parts_of(key), parts))
+
+
+register_feed_expansion(SparseTensor, _expand_sparse_feed)
 install_evaluator(_evaluate)
+install_sparse_evaluator(_evaluate)
 install_runner(_run_operation)
