@@ -389,8 +389,7 @@ class ResourceVariable(Variable, Trackable):
         if resource.value is None:
             return f"<tf.Variable '{self.name}' shape={self._shape} dtype={self._dtype.name}, numpy=<unavailable>>"
         value = as_eager(resource.read()).numpy()
-        text = repr(value) if isinstance(value, np.ndarray) else repr(value.item()) if isinstance(
-            value, np.generic) else repr(value)
+        text = str(value) if isinstance(value, np.generic) else repr(value)  # without the name of the NumPy type
         newline = "\n" if "\n" in text else ""
         return f"<tf.Variable '{self.name}' shape={self._shape} dtype={self._dtype.name}, numpy={newline}{text}>"
 
@@ -489,3 +488,8 @@ install_kind("resource", _make)
 def dtype_of_handle(handle: Any) -> DType:
     """The dtype of the values behind a handle."""
     return handle._handle_dtype
+
+
+def is_resource_variable(variable: Any) -> bool:
+    """True for variables behind a handle; False for reference variables, and for what is no variable."""
+    return isinstance(variable, ResourceVariable)
