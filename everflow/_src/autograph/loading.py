@@ -153,6 +153,7 @@ def load(function: types.FunctionType, runtime: Any, options: Options) -> types.
         compiled = compile(module, code.co_filename, "exec")
         factory = _code_named(compiled, "factory__")
         new = _code_named(factory, name if not isinstance(node, ast.Lambda) else "<lambda>")
+        new = new.replace(co_name=code.co_name, co_qualname=code.co_qualname)
         found = by_options[options] = (new, node)
     new = found[0]
     cells = dict(zip(code.co_freevars, function.__closure__ or ()))

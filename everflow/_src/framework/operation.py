@@ -30,7 +30,8 @@ def user_frames() -> list[tuple[Any, int]]:
     result: list[Any] = []
     while frame is not None and len(result) < _MAX_FRAMES:
         code = frame.f_code
-        if not code.co_filename.startswith(_OUR_FILES):
+        # Frozen modules (runpy, importlib) started the program; they are no part of it.
+        if not code.co_filename.startswith((_OUR_FILES, "<frozen ")):
             result.append((code, frame.f_lasti))
         frame = frame.f_back  # type: ignore[assignment]
     return result
