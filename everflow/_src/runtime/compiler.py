@@ -202,6 +202,17 @@ def _cut_again(step: CompiledStep) -> list[Any]:
     return steps
 
 
+class _Form:
+    """What one trace of a step found out about its results; another trace, of other shapes, may find otherwise."""
+
+    __slots__ = ("outputs", "plain", "assigned")
+
+    def __init__(self) -> None:
+        self.outputs: list[int] = []  # slots of what it computes
+        self.plain: dict[int, Any] = {}  # slots whose values were known while compiling
+        self.assigned: list[int] = []  # positions of the variables that have new values
+
+
 class _Executable:
     """A step specialised to the resources it touches; XLA specialises it further by shapes."""
 
@@ -217,9 +228,6 @@ class _Executable:
         self.read = [r for r, w in variables if not w]
         self.all_variables = [r for r, _ in variables]
         self.initialized = tuple(r.value is not None for r in self.all_variables)
-        self.outputs: list[int] = []
-        self.plain: dict[int, Any] = {}
-        self.assigned: list[int] = []
         self.function = self.jax.jit(self._trace, donate_argnums=(0,))
 
     def fits(self, resources: Sequence[Any]) -> bool:
@@ -234,16 +242,18 @@ class _Executable:
                 with STATE_LOCK:
                     written = [self._donate(r) for r in self.written]
                     read = [r.value for r in self.read]
-                    new_values, outputs = self.function(written, read, inputs)
-                    for index, value in zip(self.assigned, new_values):
+                    result = self.function(written, read, inputs)
+                    new_values, outputs = result.arrays
+                    for index, value in zip(result.form.assigned, new_values):
                         resource = self.written[index]
                         resource.value = value
                         resource.shared = False
             else:
-                _, outputs = self.function((), (), inputs)
-        for slot, value in zip(self.outputs, outputs):
+                result = self.function((), (), inputs)
+                _, outputs = result.arrays
+        for slot, value in zip(result.form.outputs, outputs):
             env[slot] = value
-        for slot, value in self.plain.items():
+        for slot, value in result.form.plain.items():
             env[slot] = value
 
     def _donate(self, resource: VariableResource) -> Any:
@@ -271,34 +281,33 @@ class _Executable:
         for slot, value in zip(step.input_slots, inputs):
             env[slot] = value
         trace(step.instructions, env, frame)
-        self.outputs, results, self.plain = [], [], {}
+        form, results = _Form(), []
         incoming = {id(v) for v in (*written, *read, *inputs)}
         stored = {id(values[id(r)]) for r in self.all_variables if values[id(r)] is not None}
         for slot in step.output_slots:
             value = env[slot]
             if isinstance(value, Resource) or value is None:
-                self.plain[slot] = value
+                form.plain[slot] = value
                 continue
             if not frame.is_tracer(value):
                 value = np.asarray(value)
                 if value.size <= _LARGEST_FOLDED:
                     # The value was known while compiling: no reason to compute it again.
-                    self.plain[slot] = value
+                    form.plain[slot] = value
                     continue
             if id(value) in stored or id(value) in incoming:
                 # A result of its own: the next step overwrites the memory of the variable.
                 value = self.jax.own_copy(value)
-            self.outputs.append(slot)
+            form.outputs.append(slot)
             results.append(value)
-        self.assigned = []
         new_values = []
         for index, resource in enumerate(self.written):
             value = values[id(resource)]
             if value is None:
                 continue
-            self.assigned.append(index)
+            form.assigned.append(index)
             new_values.append(value)
-        return new_values, results
+        return self.jax.Formed((new_values, results), form)
 
 
 def _touch(instructions: Sequence[Instruction], env: dict[int, Any], frame: Any, touched: dict[int, list[Any]]

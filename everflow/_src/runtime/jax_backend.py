@@ -15,6 +15,16 @@ _modules: Any = None
 _lock = threading.Lock()
 
 
+class Formed:
+    """Results of a traced function with a form, which jax keeps with the trace and returns with its results."""
+
+    __slots__ = ("arrays", "form")
+
+    def __init__(self, arrays: Any, form: Any) -> None:
+        self.arrays = arrays
+        self.form = form
+
+
 def jax_modules() -> Any:
     """The jax modules and classes that compiling needs."""
     global _modules
@@ -58,7 +68,9 @@ def _load() -> Any:
         """Inside of a traced function: a result with memory of its own."""
         return jnp.array(value, copy=True)
 
+    jax.tree_util.register_pytree_node(Formed, lambda f: (f.arrays, f.form), lambda form, arrays: Formed(arrays, form))
+
     return SimpleNamespace(
-        jax=jax, numpy=jnp, jit=jax.jit, x64=lambda: x64(True), needs_value=needs_value, copy=copy,
+        Formed=Formed, jax=jax, numpy=jnp, jit=jax.jit, x64=lambda: x64(True), needs_value=needs_value, copy=copy,
         own_copy=own_copy, is_tracer=lambda v: isinstance(v, tracer),
     )
