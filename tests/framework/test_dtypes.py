@@ -79,6 +79,8 @@ def test_by_numpy_maps_every_array_type_to_one_value_type():
     assert BY_NUMPY[np.dtype(object)] is dtypes.string
     assert BY_NUMPY[np.dtype("longlong")] is dtypes.int64
     for numpy_dtype, dtype in BY_NUMPY.items():
+        if dtype in (dtypes.resource, dtypes.variant):  # no array holds them: the runtime adds keys of its own
+            continue
         assert isinstance(numpy_dtype, np.dtype)
         assert not dtype._is_ref_dtype and not dtype.is_quantized
         assert dtype.numpy_dtype == numpy_dtype
