@@ -132,9 +132,14 @@ def part_of_key(value: Any, tensors: list[Any]) -> Any:
         return (cls, tuple([part_of_key(m, tensors) for m in metadata]),
                 tuple([part_of_key(c, tensors) for c in components]))
     if hasattr(value, "_type_spec"):
-        parts = nest.flatten(value, expand_composites=True)
-        kinds = tuple([part_of_key(p, tensors) for p in parts])
-        return ("composite", _without_static_shape(value._type_spec), kinds)
+        parts, spec = nest.flatten(value, expand_composites=True), value._type_spec
+        if isinstance(spec, IndexedSlicesSpec):
+            kinds = tuple([part_of_key(p, tensors) for p in parts])
+        else:
+            # Parts are known as far as the spec tells: sparse tensors of any number of elements share a trace.
+            tensors.extend(parts)
+            kinds = tuple([part_of_key(s, []) for s in nest.flatten(spec, expand_composites=True)])
+        return ("composite", _without_static_shape(spec), kinds)
     if isinstance(value, TensorSpec):
         # A spec stands for the tensors that fit it, so that both find the same trace.
         tensors.append(value)

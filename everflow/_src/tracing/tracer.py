@@ -16,7 +16,7 @@ from everflow._src.framework.func_graph import FuncGraph
 from everflow._src.framework.operation import Operation
 from everflow._src.framework.tensor import EagerTensor, SymbolicTensor, Tensor
 from everflow._src.framework.tensor_shape import TensorShape
-from everflow._src.framework.tensor_spec import TensorSpec
+from everflow._src.framework.tensor_spec import IndexedSlicesSpec, TensorSpec
 from everflow._src.framework.type_spec import TypeSpec
 from everflow._src.ops.constants import Identity
 from everflow._src.runtime.frames import HOST_FRAME
@@ -115,6 +115,10 @@ def placeholders_for(graph: FuncGraph, value: Any, name: str, shapes: list[Tenso
             return part if components is part else part._from_components(nest.map_structure(replace, components))
         spec = getattr(part, "_type_spec", None)
         if isinstance(spec, TypeSpec):
+            if not isinstance(spec, IndexedSlicesSpec):
+                # A trace serves all values of the spec, whatever the shapes of the parts of this one.
+                for index, component in enumerate(nest.flatten(spec, expand_composites=True)):
+                    shapes[index] = component.shape
             return spec._from_components(nest.map_structure(replace, spec._to_components(part)))
         if hasattr(part, "__tf_tracing_type__") and not isinstance(part, type):
             return part.__tf_tracing_type__(None).placeholder_value(None)
