@@ -15,7 +15,7 @@ import numpy as np
 from everflow._src.autodiff.rules import constant_zeros, is_trainable_dtype
 from everflow._src.autodiff.symbolic import differentiate
 from everflow._src.framework import dtypes
-from everflow._src.framework.context import current_graph, recorders
+from everflow._src.framework.context import current_graph, is_needed, recorders
 from everflow._src.framework.conversion import convert
 from everflow._src.framework.func_graph import FuncGraph, GraphFunction, flat_shapes
 from everflow._src.framework.indexed_slices import IndexedSlices
@@ -388,11 +388,11 @@ def _loop_gradient(*dys: Any, op: Any) -> list[Any]:
 
     targets = [i for i in level.targets if i < count]
     carried = [i for i in targets if not invariant[i]]
-    summed = [i for i, r in enumerate(level.results) if r is not None and invariant[i]]
+    summed = [i for i, r in enumerate(level.results) if r is not None and invariant[i] and is_needed(i)]
     popped = [(kind, p) for kind, p in level.sources if not (kind == "input" and invariant[p])]
     popped = list(dict.fromkeys(popped))
-    start_carried = [_dense(dys[i]) if i < len(dys) and dys[i] is not None else zeros_like(op._outputs[i])
-                     for i in carried]
+    start_carried = [_whole(_dense(dys[i]), op._outputs[i]) if i < len(dys) and dys[i] is not None
+                     else zeros_like(op._outputs[i]) for i in carried]
     start_summed = []
     for i in summed:
         source = op._inputs[i]
@@ -452,6 +452,11 @@ def _loop_gradient(*dys: Any, op: Any) -> list[Any]:
 
 
 _loop_gradient.accepts_none = _loop_gradient.flat = True  # type: ignore[attr-defined]
+
+
+def _whole(gradient: Any, tensor: Any) -> Any:
+    """A gradient that is a list, as long as the list it belongs to: loops carry lists of fixed size."""
+    return _plus(zeros_like(tensor), gradient) if gradient.dtype == dtypes.variant else gradient
 
 
 def _plus(a: Any, b: Any) -> Any:

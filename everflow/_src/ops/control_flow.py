@@ -70,6 +70,7 @@ def _if_card(name: str, stateful: bool) -> Any:
     return op(
         name, "cond: Tcond, input: *Tin -> output: *Tout", Tcond=dtypes.ALL, Tout=TYPES, then_branch=FUNCTION,
         else_branch=FUNCTION, output_shapes=SHAPES, kernel=_if, shape=_declared_shapes, stateful=stateful,
+        takes_lists=True,
         no_gradient="installed by autodiff/functional", doc="Calls one of two functions.",
     )
 
@@ -88,7 +89,7 @@ def _case(xp: Any, branch_index: Any, input: Sequence[Any], *, branches: Sequenc
 def _case_card(name: str, stateful: bool) -> Any:
     return op(
         name, "branch_index: int32, input: *Tin -> output: *Tout", Tout=TYPES, branches=FUNCTIONS,
-        output_shapes=SHAPES, kernel=_case, shape=_declared_shapes, stateful=stateful,
+        output_shapes=SHAPES, kernel=_case, shape=_declared_shapes, stateful=stateful, takes_lists=True,
         no_gradient="installed by autodiff/functional", doc="Calls one of several functions.",
     )
 
@@ -122,7 +123,7 @@ def _fake(xp: Any, *, dtype: Any, shape: Any) -> Any:
 
 FakeParam = op(
     "FakeParam", "-> output: dtype", dtype=dtypes.ALL, more_attrs={"shape": SHAPE}, kernel=_fake,
-    shape=shapes.from_attr("shape"), no_gradient=True,
+    shape=shapes.from_attr("shape"), no_gradient=True, takes_lists=True,
     doc="Stands for a value that only another branch computes; nobody reads it.",
 )
 

@@ -13,13 +13,13 @@ import numpy as np
 
 from everflow._src.framework import dtypes
 from everflow._src.framework.constant_value import constant_value
-from everflow._src.framework.context import STATE, current_graph
+from everflow._src.framework.context import STATE, current_graph, init_scope
 from everflow._src.framework.conversion import convert
 from everflow._src.framework.dtypes import as_dtype
 from everflow._src.framework.errors import InvalidArgumentError, OutOfRangeError
 from everflow._src.framework.export import export
 from everflow._src.framework.registry import CARDS
-from everflow._src.framework.tensor import Tensor
+from everflow._src.framework.tensor import EagerTensor, Tensor
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.framework.tensor_spec import TensorSpec
 from everflow._src.framework.type_spec import TypeSpec
@@ -36,8 +36,14 @@ def _as_tensor(value: Any, dtype: Any, name: str | None = None) -> Any:
 
 
 def _int32(value: Any) -> Any:
-    value = convert(value, dtypes.int32) if not isinstance(value, Tensor) else value
+    if isinstance(value, (int, np.integer)):
+        return int(value)  # the operation that takes it names it
+    value = convert(value) if not isinstance(value, Tensor) else value
     return value if value.dtype.base_dtype == dtypes.int32 else CARDS["Cast"](value, DstT=dtypes.int32)
+
+
+def _in_graph() -> bool:
+    return bool(STATE.busy) and current_graph() is not None
 
 
 class _ShapeBox:
@@ -88,7 +94,7 @@ class _Elements:
 
     def _zero(self, index: int) -> Any:
         if not self.box.shape.is_fully_defined():
-            raise ValueError(f"Element {index} of the TensorArray was never written, and what it reads as is not known: "
+            raise ValueError(f"Element {index} of the TensorArray was never written, and has no known shape: "
                              f"its element_shape is {self.box.shape}. Pass element_shape= or write it first")
         return constant_of(np.zeros(self.box.shape.as_list(), self.dtype.numpy_dtype), self.dtype)
 
@@ -169,7 +175,8 @@ class _Elements:
             raise ValueError(f"Cannot unstack a scalar into a TensorArray: {value!r}")
         rows = CARDS["Unpack"](value, num=value.shape.as_list()[0], axis=0)
         if len(rows) > len(self.items) and not self.dynamic_size:
-            raise ValueError(f"Cannot unstack {len(rows)} tensors into a TensorArray of static size {len(self.items)} ")
+            raise ValueError(f"Cannot unstack {len(rows)} tensors into a TensorArray of static size "
+                             f"{len(self.items)} ")
         self.cleared.clear()
         self.items = [self._element(row) for row in rows]
 
@@ -189,8 +196,8 @@ class _Elements:
         total = int(lengths.sum())
         if total != value.shape.as_list()[0]:
             raise InvalidArgumentError(
-                None, None, f"Expected sum of lengths to be equal to values.shape[0], but sum of lengths is {total} and "
-                f"value's shape is: {value.shape.as_list()} ",
+                None, None, f"Expected sum of lengths to be equal to values.shape[0], but sum of lengths is {total} "
+                f"and value's shape is: {value.shape.as_list()} ",
             )
         if not self.dynamic_size and len(self.items) != lengths.size:
             raise InvalidArgumentError(
@@ -206,6 +213,16 @@ class _Elements:
 
     def as_list(self) -> Any:
         """A list of dtype variant with the same elements."""
+        if _in_graph() and all(v is None or isinstance(v, EagerTensor) for v in self.items):
+            with init_scope():  # it stays a value from outside
+                return self.as_list()
+        if self.box.shape.rank is None and any(v is None for v in self.items) or len({
+                tuple(v.shape) for v in self.items if v is not None}) > 1:
+            flow = CARDS["TensorListReserve"](shape_operand(self.box.shape), len(self.items), element_dtype=self.dtype)
+            for index, value in enumerate(self.items):
+                if value is not None:
+                    flow = CARDS["TensorListSetItem"](flow, index, value, element_dtype=self.dtype)
+            return flow
         stacked = self.stack()
         return CARDS["TensorListFromTensor"](stacked, shape_operand(self.box.shape), element_dtype=self.dtype)
 
@@ -229,7 +246,7 @@ class _Flow:
             return
         with name_scope(name, "TensorArrayV2") as scope:
             size = _int32(size)
-            known = constant_value(size)
+            known = size if isinstance(size, int) else constant_value(size)
             if known is not None and not dynamic_size:
                 self.static_size = int(known)
             self.flow = CARDS["TensorListReserve"](shape_operand(box.shape), size, element_dtype=dtype,
@@ -257,8 +274,8 @@ class _Flow:
     def _element(self, value: Any, shape: Any = None) -> Any:
         value = _as_tensor(value, self.dtype)
         if value.dtype.base_dtype != self.dtype:
-            raise InvalidArgumentError(None, None, f"Invalid data types; op elements {value.dtype.name} but list elements "
-                                       f"{self.dtype.name}")
+            raise InvalidArgumentError(None, None, f"Invalid data types; op elements {value.dtype.name} but list "
+                                       f"elements {self.dtype.name}")
         return value
 
     def write(self, index: Any, value: Any, name: str | None = None) -> _Flow:
@@ -429,8 +446,7 @@ class TensorArray:
 
     @property
     def _type_spec(self) -> TensorArraySpec:
-        spec = TensorArraySpec(self.element_shape, self.dtype, self.dynamic_size, self._array.box.infers)
-        return spec
+        return TensorArraySpec(self.element_shape, self.dtype, self.dynamic_size, self._array.box.infers)
 
     def __tf_tracing_type__(self, context: Any) -> TensorArraySpec:
         return self._type_spec
@@ -449,8 +465,8 @@ class TensorArray:
         Raises:
           NotImplementedError: always.
         """
-        raise NotImplementedError("TensorArray.grad is not supported: the gradients of operations that use TensorArrays "
-                                  "neither use nor need it.")
+        raise NotImplementedError("TensorArray.grad is not supported: the gradients of operations that use "
+                                  "TensorArrays neither use nor need it.")
 
     def read(self, index: Any, name: str | None = None) -> Any:
         """The element at `index`.

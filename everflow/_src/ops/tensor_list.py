@@ -208,10 +208,10 @@ def _of_items(jax: Any, index: Any, item: Any, *, element_dtype: Any) -> Any:
         return SparseList(jax, [(index, item)], element_dtype)
     items = TensorList([], 0, element_dtype, np.array(item.shape[np.ndim(index):], np.int32))
     if np.ndim(index) == 0:
-        return items.set(jax, index, item, True)
+        return items.set(jax, index, item, True).opened()
     for row, where in enumerate(np.asarray(index).tolist()):
         items = items.add_lists(TensorList([None] * where + [item[row]], where + 1, element_dtype, items.element_shape))
-    return items
+    return items.opened()
 
 
 def _of_items_gradient(dlist: Any, *, index: Any, item_shape: Any, element_dtype: Any) -> Any:
@@ -376,8 +376,8 @@ def _split(jax: Any, tensor: Any, element_shape: Any, lengths: Any, *, element_d
     if (lengths < 0).any():
         raise invalid(f"Invalid value in lengths: {lengths.min()}")
     if lengths.sum() != tensor.shape[0]:
-        raise invalid(f"Attempting to slice [{0}, {lengths.sum()}] from tensor with length {tensor.shape[0]}: unused or "
-                      "missing values in tensor")
+        raise invalid(f"The lengths {lengths.tolist()} of the pieces do not add up to the length of the tensor, "
+                      f"{tensor.shape[0]}")
     ends = np.cumsum(lengths)
     items = [tensor[end - length:end] for length, end in zip(lengths.tolist(), ends.tolist())]
     return TensorList(items, len(items), element_dtype, element_shape)

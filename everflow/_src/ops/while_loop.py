@@ -61,9 +61,10 @@ def _invariants(loop_vars: Any, shape_invariants: Any, tensors: Sequence[Any]) -
         flat.append(TensorShape(shape))
     for tensor, shape in zip(tensors, flat):
         if not _is_less_specific(shape, tensor.shape):
-            raise ValueError(f"The shape invariant specified for {tensor.name} is not compatible with the initial shape "
-                             f"of the loop variable. It enters the loop with shape {tensor.shape}, but the specified "
-                             f"shape invariant is {shape}.")
+            raise ValueError(
+                f"The shape invariant specified for {tensor.name} is not compatible with the initial shape of the loop "
+                f"variable. It enters the loop with shape {tensor.shape}, but the specified shape invariant is {shape}."
+            )
     return flat
 
 

@@ -22,7 +22,7 @@ from everflow._src.runtime.failures import HostNeeded, explain
 from everflow._src.runtime.frames import program_of
 from everflow._src.runtime.instructions import Instruction, interpret
 from everflow._src.runtime.jax_backend import jax_modules
-from everflow._src.runtime.loop_lists import CarriedLists, LoopBounds
+from everflow._src.runtime.loop_lists import BranchLists, CarriedLists, LoopBounds
 from everflow._src.runtime.quiet import be_loud, be_quiet
 from everflow._src.runtime.resources import STATE_LOCK, Resource, VariableResource, Variant, uninitialized
 from everflow._src.runtime.tensor_lists import AnyList
@@ -453,17 +453,26 @@ class TraceFrame:
         fakes = [[t._op.type == "FakeParam" for t in f.outputs] for f in functions]
         forms: dict[int, Any] = {}
 
-        def call(function: GraphFunction, missing: Sequence[bool], state: Sequence[Any]) -> Any:
+        lists = BranchLists(self.jax.jax)
+
+        def call(function: GraphFunction, missing: Sequence[bool], looking: bool, state: Sequence[Any]) -> Any:
             inner = self._child(written, state)
             outputs = inner.run(function, arguments)
             if any(isinstance(o, Resource) for o in outputs):
                 raise HostNeeded("its branches return resources")
-            values = []
+            values: list[Any] = []
             for position, output in enumerate(outputs):
                 if missing[position]:
                     # What only another branch computes: zeros of the form it has there.
-                    if position in forms:
+                    if position in lists.forms:
+                        values.append(lists.parts(position, None))
+                    elif position in forms:
                         values.append(self.jax.numpy.zeros(forms[position].shape, forms[position].dtype))
+                    continue
+                if isinstance(output, AnyList):
+                    if looking:
+                        lists.see(position, output)
+                    values.append(None if looking else lists.parts(position, output))
                     continue
                 values.append(self._array(output))
             return values, [inner.values[id(r)] for r in written]
@@ -473,19 +482,24 @@ class TraceFrame:
             raise HostNeeded("its branches initialize variables")
         state = [self._array(s) for s in state]
         try:
-            if any(any(f) for f in fakes):
-                for function, missing in zip(functions, fakes):
-                    shaped, _ = self.jax.jax.eval_shape(functools.partial(call, function, missing), state)
+            if any(any(f) for f in fakes) or any(t._dtype == dtypes.variant for t in functions[0].outputs):
+
+                def look(state: Sequence[Any]) -> Any:
+                    shaped = [call(f, m, True, state) for f, m in zip(functions, fakes)]
+                    lists.settle()
+                    return shaped
+
+                for missing, (shaped, _) in zip(fakes, self.jax.jax.eval_shape(look, state)):
                     forms.update(zip([i for i, m in enumerate(missing) if not m], shaped))
             outputs, state = self.jax.jax.lax.switch(
                 self.jax.numpy.asarray(index, "int32"),
-                [functools.partial(call, f, m) for f, m in zip(functions, fakes)], state,
+                [functools.partial(call, f, m, False) for f, m in zip(functions, fakes)], state,
             )
         except TypeError as error:
             raise HostNeeded(f"its branches do not agree in shapes: {str(error)[:200]}") from None
         for resource, value in zip(written, state):
             self.values[id(resource)] = value
-        return list(outputs)
+        return [lists.rebuild(i, o) if i in lists.forms else o for i, o in enumerate(outputs)]
 
     def loop(self, condition: GraphFunction, body: GraphFunction, arguments: Sequence[Any],
              maximum_iterations: int | None = None) -> list[Any]:

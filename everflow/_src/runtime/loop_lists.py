@@ -145,7 +145,7 @@ class CarriedLists:
 
     def taken(self, outputs: Sequence[Any]) -> list[Any]:
         """The arrays of all lists after an iteration."""
-        results = []
+        results: list[Any] = []
         for position in self.positions:
             like, after = self.entering[position], outputs[position]
             if isinstance(after, SparseList):
@@ -177,7 +177,7 @@ class _Growth:
 
     __slots__ = ("count", "shape", "elastic")
 
-    def __init__(self, before: AnyList, after: AnyList) -> None:
+    def __init__(self, before: Any, after: Any) -> None:
         self.elastic = False
         if isinstance(after, SparseList):
             # The sum of an empty list and of gradients that one iteration adds.
@@ -191,6 +191,66 @@ class _Growth:
         if len(shapes) > 1:
             raise HostNeeded("the elements of a list differ in their shapes")
         self.shape = shapes.pop() if shapes else None
+
+
+class BranchLists:
+    """The lists that branches return: all branches must return them in one form."""
+
+    def __init__(self, jax: Any) -> None:
+        self.jax = jax
+        self.seen: dict[int, list[Any]] = {}
+        self.forms: dict[int, TracedList] = {}
+
+    def see(self, position: int, items: AnyList) -> None:
+        """Takes note of what one branch returns."""
+        self.seen.setdefault(position, []).append(items)
+
+    def settle(self) -> None:
+        """Chooses forms that hold what any branch returns.
+
+        Raises:
+          HostNeeded: there is none.
+        """
+        for position, found in self.seen.items():
+            shapes = {d for d in (items.dims() for items in found) if d is not None}
+            if len(shapes) != 1:
+                raise HostNeeded("the elements of a list differ in their shapes, or these are not known")
+            sized = [items for items in found if isinstance(items, TracedList)
+                     or isinstance(items, TensorList) and not items.open]
+            if not sized:
+                raise HostNeeded("the length of the gradient of a list is not known while compiling")
+            dims = shapes.pop()
+            traced = [i.traced(self.jax, dims) if isinstance(i, TensorList) else i for i in sized]
+            # Forms are Python objects of a trace that is over: only shapes and numbers of them are used.
+            largest = max(traced, key=lambda i: i.buffer.shape[0])
+            lengths = {int(i.length) if is_known(i.length) else None for i in traced}
+            form = TracedList(self.jax, self.jax.ShapeDtypeStruct(largest.buffer.shape, largest.buffer.dtype),
+                              lengths.pop() if len(lengths) == 1 else None, largest, max(i.grown for i in traced),
+                              all(i.room for i in traced), any(i.elastic for i in traced))
+            self.forms[position] = form
+
+    def parts(self, position: int, items: AnyList | None) -> tuple[Any, ...]:
+        """The arrays of one list; zeros for a branch that does not make it."""
+        jnp, form = self.jax.numpy, self.forms[position]
+        capacity, dims = form.buffer.shape[0], form.dims()
+        if items is None:
+            buffer, length = jnp.zeros(form.buffer.shape, form.buffer.dtype), 0
+        else:
+            if isinstance(items, SparseList) or isinstance(items, TensorList) and items.open:
+                items = items.resize(self.jax, capacity)
+            if isinstance(items, TensorList):
+                items = items.traced(self.jax, dims)
+            buffer, length = items.buffer, items.length
+            if buffer.shape[0] < capacity:
+                more = jnp.zeros((capacity - buffer.shape[0], *dims), buffer.dtype)
+                buffer = jnp.concatenate([buffer, more])
+        return (buffer,) if form.length is not None else (buffer, jnp.asarray(length, "int32"))
+
+    def rebuild(self, position: int, parts: tuple[Any, ...]) -> TracedList:
+        """The list that the branches return."""
+        form = self.forms[position]
+        length = form.length if form.length is not None else parts[1]
+        return TracedList(self.jax, parts[0], length, form, form.grown, form.room, form.elastic)
 
 
 # ---- counting ahead
@@ -217,7 +277,7 @@ class LoopBounds:
             run = _Ahead(condition, part, body, arguments, (), (0,))
             ahead.append(run if run.count is not None else _Ahead(condition, part, body, arguments, ()))
         known = [a for a in ahead if a.count is not None]
-        first = min(known, key=lambda a: a.count, default=None)
+        first = min(known, key=lambda a: a.count or 0, default=None)
         self.most: int | None = None if first is None else first.count
         self.exact = len(known) == len(ahead)
         self.finals: dict[int, Any] = first.finals if first is not None and self.exact else {}

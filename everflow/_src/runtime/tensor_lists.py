@@ -58,9 +58,12 @@ def _sum(a: Any, b: Any) -> Any:
 
 
 class TensorList(Variant):
-    """An immutable list; None stands for an element that was never set.  Lists that grow one by one share memory."""
+    """An immutable list; None stands for an element that was never set.  Lists that grow one by one share memory.
 
-    __slots__ = ("items", "length", "element_dtype", "element_shape", "room")
+    A gradient of which only some elements are known is `open`: how long it is, is not said.
+    """
+
+    __slots__ = ("items", "length", "element_dtype", "element_shape", "room", "open")
 
     def __init__(self, items: list[Any], length: int, element_dtype: Any, element_shape: Any, room: bool = False
                  ) -> None:
@@ -69,19 +72,22 @@ class TensorList(Variant):
         self.element_dtype = element_dtype
         self.element_shape = element_shape
         self.room = room
+        self.open = False
 
     @property
     def grown(self) -> int:
         return self.length
 
     def _with(self, items: list[Any]) -> TensorList:
-        return TensorList(items, len(items), self.element_dtype, self.element_shape, self.room)
+        result = TensorList(items, len(items), self.element_dtype, self.element_shape, self.room)
+        result.open = self.open
+        return result
 
-    def zeros_like(self) -> TensorList:
-        """A list of as many zeros."""
-        zeros = [v if v is None else v.zeros_like() if isinstance(v, Variant) else v * 0 if hasattr(v, "aval")
-                 else np.zeros_like(v) for v in self.values()]
-        return TensorList(zeros, self.length, self.element_dtype, self.element_shape)
+    def opened(self) -> TensorList:
+        """The same elements, of a list of any length."""
+        result = self._with(self.values())
+        result.open = True
+        return result
 
     def values(self) -> list[Any]:
         """The elements."""
@@ -121,7 +127,11 @@ class TensorList(Variant):
           InvalidArgumentError: there is no such element, or it was never set and nothing tells its shape.
         """
         if not is_known(index):
-            return self.traced(jax, _dims(element_shape)).get(jax, index, element_shape)
+            if self.open:
+                sparse = self.sparse(jax)
+                return self.unset(element_shape) if sparse is self else sparse.get(jax, index)
+            value = self.traced(jax, _dims(element_shape)).get(jax, index, element_shape)
+            return jax.numpy.where(index < self.length, value, jax.numpy.zeros((), value.dtype)) if forgiving else value
         index = int(index)
         if not 0 <= index < self.length:
             if forgiving:
@@ -214,7 +224,7 @@ class TensorList(Variant):
     def gather(self, jax: Any, indices: Any, element_shape: Any, forgiving: bool = False) -> Any:
         """The elements at `indices`, along a new first axis."""
         if not is_known(indices):
-            return self.traced(jax, _dims(element_shape)).gather(jax, indices, element_shape)
+            return self.traced(jax, _dims(element_shape)).gather(jax, indices, element_shape, forgiving)
         if not len(indices):
             dims = self.dims(element_shape)
             if dims is None:
@@ -245,10 +255,8 @@ class TensorList(Variant):
     def without(self, jax: Any, indices: Any) -> AnyList:
         """The list with nothing at `indices`."""
         if not is_known(indices):
-            dims = self.dims()
-            if dims is None:
-                return self
-            return self.traced(jax, dims).without(jax, indices)
+            sparse = self.sparse(jax)
+            return sparse if sparse is self else sparse.without(jax, indices)
         items = self.values()
         for index in np.asarray(indices).reshape(-1).tolist():
             if 0 <= index < len(items):
@@ -260,7 +268,7 @@ class TensorList(Variant):
         if size < 0:
             raise invalid(f"TensorListSlice expects size to be non-negative. Got: {size}")
         items = self.values()[:size]
-        return self._with(items + [None] * (size - len(items)))
+        return TensorList(items + [None] * (size - len(items)), size, self.element_dtype, self.element_shape, self.room)
 
     def concat(self, jax: Any, element_shape: Any, leading_dims: Any) -> tuple[Any, np.ndarray]:
         """The elements one behind another along their first axis, and their lengths."""
@@ -316,9 +324,21 @@ class TensorList(Variant):
         dtype, shape = self.element_dtype, self.element_shape
         if _dims(shape) is None:
             shape = other.element_shape
-        return TensorList(items, len(items), dtype, shape)
+        result = TensorList(items, len(items), dtype, shape)
+        result.open = self.open and other.open
+        return result
 
     # ---- compiling
+
+    def sparse(self, jax: Any) -> AnyList:
+        """A gradient list as the sum of the elements that are set, whatever its length; itself if none is."""
+        where = [i for i, v in enumerate(self.values()) if v is not None]
+        if not where:
+            return self
+        values = [self.items[i] for i in where]
+        if any(tuple(v.shape) != tuple(values[0].shape) for v in values):
+            raise HostNeeded("the elements of a list differ in their shapes")
+        return SparseList(jax, [(np.array(where, np.int32), jax.numpy.stack(values))], self.element_dtype)
 
     def traced(self, jax: Any, dims: Any, room: int = 0) -> TracedList:
         """The list as compiled code indexes it, with `room` for further elements.
@@ -326,6 +346,8 @@ class TensorList(Variant):
         Raises:
           HostNeeded: the elements differ in shape, or their shape is not known.
         """
+        if self.open:
+            raise HostNeeded("the length of the gradient of a list is not known while compiling")
         if self.element_dtype in (dtypes.string, dtypes.variant):
             raise HostNeeded(f"a list of {self.element_dtype.name} elements is indexed by a computed number")
         if dims is None:
@@ -479,6 +501,9 @@ class TracedList(Variant):
         if isinstance(other, TensorList):
             if all(v is None for v in other.values()) and is_known(self.length) and other.length <= self.length:
                 return self
+            if other.open:
+                sparse = other.sparse(self.jax)
+                return self if sparse is other else self.add_lists(sparse)
             other = other.traced(self.jax, self.dims())
         if other.buffer.shape != self.buffer.shape:
             size = max(self._static_length("added"), other._static_length("added"))
@@ -496,7 +521,8 @@ class TracedList(Variant):
 class SparseList(Variant):
     """The gradient of a list of which compiled code read few elements: a sum of (index, value) pairs.
 
-    An index is a number or a vector, the value one element or as many.
+    An index is a number or a vector, the value one element or as many.  How long the list is, is not known: it
+    becomes a buffer when it is added to one.
     """
 
     __slots__ = ("jax", "parts", "element_dtype", "element_shape")
@@ -556,9 +582,8 @@ class SparseList(Variant):
             return SparseList(self.jax, [*self.parts, *other.parts], self.element_dtype)
         if isinstance(other, TracedList):
             return self._onto(other)
-        if other.length == 0:
-            return self
-        return self._onto(other.traced(self.jax, self.dims()))
+        other = other.sparse(self.jax)  # the other may be shorter than what an index here reaches
+        return self if isinstance(other, TensorList) else self.add_lists(other)
 
     def _unsupported(self, *args: Any, **kwargs: Any) -> Any:
         raise HostNeeded("the length of the gradient of a list is not known while compiling")
