@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from everflow._src.autodiff.rules import zeros_for
+from everflow._src.framework.context import LOCAL
 from everflow._src.framework.export import export
 from everflow._src.framework.indexed_slices import IndexedSlices
 from everflow._src.framework.registry import CARDS
@@ -135,11 +136,16 @@ def accumulate(
         if not found or (dys[0] is None and all(d is None for d in dys)):
             continue
         scope = record.scope
-        if scope is not None:
-            with scope():
+        needed = [i in reachable for i in record.inputs]
+        previous, LOCAL.needed = LOCAL.needed, needed if False in needed else None
+        try:
+            if scope is not None:
+                with scope():
+                    results = _backward(record, dys)
+            else:
                 results = _backward(record, dys)
-        else:
-            results = _backward(record, dys)
+        finally:
+            LOCAL.needed = previous
         for source, gradient in zip(record.inputs, results):
             if gradient is not None and source in reachable:
                 parts = pending.get(source)

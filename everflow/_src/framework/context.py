@@ -45,9 +45,20 @@ class Local(threading.local):
     eager_scope: str = ""  # name scope in eager mode
     session_stack: tuple[Any, ...] = ()
     default_graph: Any = None
+    needed: Any = None  # while a gradient rule runs: which inputs' gradients somebody asked for; None for all
 
 
 LOCAL = Local()
+
+
+def is_needed(position: int) -> bool:
+    """Whether the gradient rule that runs in this thread is asked for the gradient of an input.
+
+    Rules whose parts are costly and independent (products, convolutions, loops) ask, and return None for the
+    others.
+    """
+    needed = LOCAL.needed
+    return needed is None or position >= len(needed) or needed[position]
 
 
 def enter_busy() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from everflow._src.framework import dtypes
 from everflow._src.framework import shape_rules as shapes
 from everflow._src.framework.constant_value import constant_value
-from everflow._src.framework.context import STATE
+from everflow._src.framework.context import STATE, is_needed
 from everflow._src.framework.conversion import convert
 from everflow._src.framework.dtypes import as_dtype
 from everflow._src.framework.export import export
@@ -112,16 +112,17 @@ def _batch_matmul_shape(op: Any) -> TensorShape:
 
 
 def _matmul_gradient(dy: Any, *, a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
+    left, right = is_needed(0), is_needed(1)
     a, b = conjugated(a), conjugated(b)
     if not transpose_a and not transpose_b:
-        return MatMul(dy, b, transpose_b=True), MatMul(a, dy, transpose_a=True)
+        return (MatMul(dy, b, transpose_b=True) if left else None, MatMul(a, dy, transpose_a=True) if right else None)
     if not transpose_a:
-        return MatMul(dy, b), MatMul(dy, a, transpose_a=True)
+        return MatMul(dy, b) if left else None, MatMul(dy, a, transpose_a=True) if right else None
     if not transpose_b:
-        return MatMul(b, dy, transpose_b=True), MatMul(a, dy)
+        return MatMul(b, dy, transpose_b=True) if left else None, MatMul(a, dy) if right else None
     return (
-        MatMul(b, dy, transpose_a=True, transpose_b=True),
-        MatMul(dy, a, transpose_a=True, transpose_b=True),
+        MatMul(b, dy, transpose_a=True, transpose_b=True) if left else None,
+        MatMul(dy, a, transpose_a=True, transpose_b=True) if right else None,
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from everflow._src.framework import dtypes
 from everflow._src.framework import shape_rules as shapes
 from everflow._src.framework.constant_value import constant_value_as_shape
+from everflow._src.framework.context import is_needed
 from everflow._src.framework.registry import STRING, Attr, Card, op
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.ops import nn_windows as geometry
@@ -249,8 +250,9 @@ def _family(forward: str, by_data: str, by_weights: str, dims: int, data_format:
     def gradient(dy: Any, *, op: Any, input_shape: Any, filter_shape: Any) -> tuple[Any, Any]:
         x, w = op.inputs[0], op.inputs[1]
         options = attrs_of(op)
-        return (data_card(input_shape.tensor(), w, dy, **options),
-                weights_card(x, filter_shape.tensor(), dy, **options))
+        by_data, by_weights = is_needed(0), is_needed(1)
+        return (data_card(input_shape.tensor(), w, dy, **options) if by_data else None,
+                weights_card(x, filter_shape.tensor(), dy, **options) if by_weights else None)
 
     types = _CONV2D_TYPES if dims == 2 else _TYPES
     forward_card = op(
