@@ -71,7 +71,7 @@ def to_graph(entity: Any, recursive: bool = True, experimental_optional_features
         entity = entity.python_function
     result = convertible(entity, runtime_for(options_for(experimental_optional_features), recursive))
     if result is entity and not getattr(entity, "_autograph_artifact", False):
-        raise ValueError(f"Cannot convert {entity!r}: its source is not available, or it is no Python function of yours")
+        raise ValueError(f"Cannot convert {entity!r}: its source is not available, or it is no function of yours")
     return result
 
 

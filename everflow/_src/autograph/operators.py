@@ -240,7 +240,7 @@ def _tensorlike(value: Any) -> bool:
 def _zeros_like(symbol: str, value: Any) -> Any:
     def zeros(leaf: Any) -> Any:
         if not _tensorlike(leaf):
-            raise ValueError(f"'{symbol}' must be defined before the loop: it becomes {leaf!r} in it, which is no tensor")
+            raise ValueError(f"'{symbol}' must be defined before the loop: it becomes {leaf!r} there, no tensor")
         dtype = _dtype_of(leaf)
         shape = leaf.shape if isinstance(leaf, Tensor) else TensorShape(np.shape(leaf))
         if shape.is_fully_defined():
