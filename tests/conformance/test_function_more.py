@@ -408,3 +408,26 @@ def test_pruning_to_intermediate_tensors():
     assert float(squared(tf.constant(3.0))[0]) == 9.0
     total = wrapped.prune(wrapped.inputs, {"total": "total:0"})
     assert float(total(tf.constant(1.0), tf.constant(2.0))["total"]) == 3.0
+
+
+# ------------------------------------------------------------------ what the compiler has
+
+
+def test_compiler_ir():
+    v = tf.Variable(1.0)
+
+    @tf.function(jit_compile=True)
+    def f(x):
+        return v.assign_add(tf.reduce_sum(tf.exp(x) * 2.0))
+
+    stages = f.experimental_get_compiler_ir(tf.ones([3]))
+    assert stages().startswith("HloModule") and "exponential" in stages(stage="hlo")
+    assert stages(stage="optimized_hlo").startswith("HloModule")
+    assert isinstance(stages(stage="hlo_serialized"), bytes) and float(v) == 1.0
+    assert f.experimental_get_compiler_ir(tf.TensorSpec([4]))().startswith("HloModule")
+    with pytest.raises(ValueError):
+        stages(stage="unknown")
+    with pytest.raises(ValueError):
+        f.experimental_get_compiler_ir(tf.TensorSpec([None]))()
+    with pytest.raises(ValueError):
+        tf.function(lambda x: x).experimental_get_compiler_ir(1.0)

@@ -23,6 +23,7 @@ from everflow._src.framework.tensor_spec import TensorSpec
 from everflow._src.framework.type_spec import TypeSpec
 from everflow._src.tracing import explain
 from everflow._src.tracing.cache_key import part_of_key, references_in
+from everflow._src.tracing.compiler_ir import compiler_ir
 from everflow._src.tracing.concrete_function import ConcreteFunction
 from everflow._src.tracing.tracer import trace_into
 from everflow._src.variables.variable import Variable
@@ -216,8 +217,21 @@ class Function:
         alive = [t.concrete for t in self._traces]
         return "\n\n".join(c.pretty_printed_signature(verbose) for c in alive if c is not None)
 
-    def experimental_get_compiler_ir(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError("experimental_get_compiler_ir is not in everflow yet")
+    def experimental_get_compiler_ir(self, *args: Any, **kwargs: Any) -> Callable[..., str | bytes]:
+        """A function of a stage (see `compiler_ir.STAGES`) that returns what XLA has of the trace for these arguments.
+
+        Raises:
+          ValueError: the function was not made with jit_compile=True, a shape is unknown, or an operation runs on
+            the host.
+        """
+        if not self._jit_compile:
+            raise ValueError("Compiler IR can only be returned for functions marked with 'jit_compile=True'")
+        concrete = self.get_concrete_function(*args, **kwargs)
+        args, kwargs = self._bind(args, kwargs)
+        tensors: list[Any] = []
+        for value in [*args, *(v for _, v in sorted(kwargs.items()))]:
+            part_of_key(value, tensors)
+        return compiler_ir(concrete, tensors)
 
     def _count_positional(self) -> int:
         """How many plain positional parameters there are; -1 when the signature needs Python's own binding."""
