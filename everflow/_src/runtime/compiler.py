@@ -228,7 +228,9 @@ class _Executable:
         self.read = [r for r, w in variables if not w]
         self.all_variables = [r for r, _ in variables]
         self.initialized = tuple(r.value is not None for r in self.all_variables)
-        self.function = self.jax.jit(self._trace, donate_argnums=(0,))
+        # A value that may come back in another shape cannot take the memory of the old one.
+        fixed = all(r.value_shape is None or r.value_shape.is_fully_defined() for r in self.written)
+        self.function = self.jax.jit(self._trace, donate_argnums=(0,) if fixed else ())
 
     def fits(self, resources: Sequence[Any]) -> bool:
         """False once a variable was initialized or forgotten since this was compiled."""
