@@ -85,6 +85,23 @@ def test_through_and_inside_functions():
     assert inside(x).numpy().tolist() == [3.0, 12.0]
 
 
+def test_custom_gradients_are_for_reverse_mode():
+    @tf.custom_gradient
+    def square(x):
+        return x * x, lambda dy: dy * 10.0
+
+    x = tf.constant([1.0, 2.0])
+    with tf.autodiff.ForwardAccumulator(x, tf.ones([2])) as accumulator:
+        y = square(x)
+        z = y * 3.0
+    assert accumulator.jvp(y).numpy().tolist() == [2.0, 4.0]
+    assert accumulator.jvp(z).numpy().tolist() == [6.0, 12.0]
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = square(x)
+    assert tape.gradient(y, x).numpy().tolist() == [10.0, 10.0]
+
+
 # ------------------------------------------------------------------ vectorized_map
 
 

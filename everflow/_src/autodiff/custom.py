@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from everflow._src.autodiff import rules
-from everflow._src.autodiff.tape import GradientTape, VariableWatcher, record_function
+from everflow._src.autodiff.tape import GradientTape, VariableWatcher
 from everflow._src.framework import nest
 from everflow._src.framework.context import LOCAL, STATE, current_graph, recorders
 from everflow._src.framework.conversion import convert
@@ -108,7 +108,9 @@ class _Gradient:
 
 
 def _eagerly(f: Callable, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    with recorders(()):
+    # The gradient is the user's; tangents go through the function itself.
+    forward = tuple(r for r in LOCAL.recorders if getattr(r, "forward_mode", False))
+    with recorders(forward):
         with VariableWatcher() as watcher:
             outcome = f(*args, **kwargs)
     result, function = _split(f, outcome)
@@ -116,14 +118,19 @@ def _eagerly(f: Callable, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     variables = [v for v in watcher.watched_variables() if not any(v is a for a in given)]
     flat_args = [convert(a) for a in given]
     # An output that is an argument itself gets an identity of its own.
-    flat = [_fresh(convert(t)) for t in nest.flatten(result)]
+    returned = [convert(t) for t in nest.flatten(result)]
+    flat = [_fresh(t) for t in returned]
+    for accumulator in forward:
+        accumulator.carry_over(returned, flat)
     gradient = _Gradient(f, function, flat_args, variables, result)
     if LOCAL.recorders:
         inputs = [*flat_args, *(v._recorded_handle for v in variables)]
         for variable in variables:
             for recorder in LOCAL.recorders:
                 recorder.variable_accessed(variable)
-        record_function(f"CustomGradient:{getattr(f, '__name__', '?')}", inputs, flat, gradient)
+        for recorder in LOCAL.recorders:
+            if recorder not in forward:
+                recorder.record_function(f"CustomGradient:{getattr(f, '__name__', '?')}", inputs, flat, gradient)
     return nest.pack_sequence_as(result, flat)
 
 

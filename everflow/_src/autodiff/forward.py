@@ -41,6 +41,8 @@ class ForwardAccumulator:
     4.0
     """
 
+    forward_mode = True
+
     def __init__(self, primals: Any, tangents: Any) -> None:
         nest.assert_same_structure(primals, tangents)
         self._tangents: dict[int, Any] = {}
@@ -99,6 +101,13 @@ class ForwardAccumulator:
         """Something with a gradient of its own was applied."""
         if self.is_watching(inputs):
             self._push_forward(inputs, outputs, backward)
+
+    def carry_over(self, tensors: Sequence[Any], copies: Sequence[Any]) -> None:
+        """Copies have the tangents of the tensors that they are copies of."""
+        for tensor, copy in zip(tensors, copies):
+            tangent = self._tangents.get(identity_of(tensor))
+            if tangent is not None:
+                self._tangents[identity_of(copy)] = tangent
 
     def output_added(self, operation: Any, output: Any) -> None:
         """Nothing to note: tangents go through outputs that were there when the operation was made."""

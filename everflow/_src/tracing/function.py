@@ -25,6 +25,7 @@ from everflow._src.tracing import explain
 from everflow._src.tracing.cache_key import part_of_key, references_in
 from everflow._src.tracing.compiler_ir import compiler_ir
 from everflow._src.tracing.concrete_function import ConcreteFunction
+from everflow._src.tracing.signatures import FunctionSpec, covers, name_of, weak_method, without_shapes
 from everflow._src.tracing.tracer import trace_into
 from everflow._src.variables.variable import Variable
 from everflow._src.variables.variable_store import VariableStore
@@ -81,31 +82,6 @@ class CallCounter:
         return self.of_dropped + sum(c.calls for c in alive if c is not None)
 
 
-class FunctionSpec:
-    """The signature of a Python function, as `Function.function_spec` gives it."""
-
-    def __init__(self, signature: inspect.Signature | None, python_function: Callable, input_signature: Any,
-                 jit_compile: bool | None, name: str) -> None:
-        self.signature = signature
-        self.input_signature = input_signature
-        self.jit_compile = jit_compile
-        self._python_function = python_function
-        self._name = name
-
-    @property
-    def fullargspec(self) -> inspect.FullArgSpec:
-        """The arguments, as `inspect.getfullargspec` gives them."""
-        return inspect.getfullargspec(self._python_function)
-
-    @property
-    def arg_names(self) -> list[str]:
-        """Names of the positional arguments."""
-        return list(self.fullargspec.args)
-
-    def __repr__(self) -> str:
-        return f"<FunctionSpec {self._name}{self.signature}>"
-
-
 class Function:
     """A Python function that is traced once per kind of arguments and then runs as a program.
 
@@ -124,7 +100,7 @@ class Function:
     ) -> None:
         self._creates_variables = creates_variables  # in every trace, not in the first alone
         self._python_function = python_function
-        self._name = name or getattr(python_function, "__name__", None) or _name_of(python_function)
+        self._name = name or getattr(python_function, "__name__", None) or name_of(python_function)
         self._autograph = autograph
         self._autograph_options: Any = None
         self._jit_compile = jit_compile
@@ -286,7 +262,7 @@ class Function:
             entry = self._instances_by_id.get(id(instance))
             found = entry[1] if entry is not None and entry[0] is instance else None
         if found is None:
-            found = Function(_weak_method(self._python_function, instance), self._name, None, self._autograph,
+            found = Function(weak_method(self._python_function, instance), self._name, None, self._autograph,
                              self._jit_compile, self._reduce_retracing, self._creates_variables)
             found.input_signature = self.input_signature
             found._bound_to = True
@@ -440,7 +416,7 @@ class Function:
                 shapes = self._signature_shapes(shapes)
                 if all(isinstance(spec, TensorSpec) for spec in nest.flatten(list(self.input_signature))):
                     args = (*self.input_signature, *args[len(self.input_signature):])
-            structure = _without_shapes(key)
+            structure = without_shapes(key)
             general = self._general_trace(structure, shapes)
             if general is not None:
                 general.keys.append(key)
@@ -505,7 +481,7 @@ class Function:
     def _general_trace(self, structure: Any, shapes: Sequence[TensorShape]) -> Trace | None:
         for trace in self._traces:
             if trace.concrete is not None and trace.key == structure and len(trace.shapes) == len(shapes) and all(
-                _covers(g, s) for g, s in zip(trace.shapes, shapes)
+                covers(g, s) for g, s in zip(trace.shapes, shapes)
             ):
                 return trace
         return None
@@ -580,57 +556,6 @@ class Function:
 
     def __repr__(self) -> str:
         return f"<tf.function {self._name}: {len(self._traces)} traces>"
-
-
-def _name_of(function: Any) -> str:
-    return getattr(getattr(function, "func", None), "__name__", None) or type(function).__name__
-
-
-def _weak_method(function: Callable, instance: Any) -> Callable:
-    """The function bound to `instance`, without keeping it alive."""
-    try:
-        reference = weakref.ref(instance)
-    except TypeError:
-        return functools.partial(function, instance)
-
-    signature = None
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-        signature = inspect.Signature(parameters[1:])
-    except (TypeError, ValueError):
-        pass
-
-    def method(*args: Any, **kwargs: Any) -> Any:
-        target = reference()
-        if target is None:
-            raise ReferenceError(f"The object whose method {function.__name__!r} is called no longer exists")
-        return function(target, *args, **kwargs)
-
-    method.__name__ = getattr(function, "__name__", "method")
-    method.__wrapped__ = function  # type: ignore[attr-defined]
-    method._everflow_bound = (function, reference)  # type: ignore[attr-defined]
-    if signature is not None:
-        method.__signature__ = signature  # type: ignore[attr-defined]
-    return method
-
-
-def _covers(general: TensorShape, specific: TensorShape) -> bool:
-    if general.rank is None:
-        return True
-    if specific.rank != general.rank:
-        return False
-    return all(g is None or g == s for g, s in zip(general.as_list(), specific.as_list()))
-
-
-def _without_shapes(key: Any) -> Any:
-    """A cache key in which shapes of tensors do not count."""
-    if isinstance(key, tuple):
-        if len(key) == 2 and isinstance(key[0], (np.dtype, str)) and isinstance(key[1], (tuple, type(None))) and (
-            isinstance(key[0], np.dtype) or key[0] in ("string", "resource")
-        ):
-            return ("tensor", key[0])
-        return tuple(_without_shapes(k) for k in key)
-    return key
 
 
 _autograph: Callable[[Callable, Any], Callable] | None = None
