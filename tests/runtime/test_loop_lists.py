@@ -107,3 +107,17 @@ def test_a_length_that_depends_on_data_is_computed_by_the_host():
 
     for n in (0, 3, 5):
         assert count_to(tf.constant(n)).numpy().tolist() == list(range(n))
+
+
+@pytest.mark.parametrize("end", [lambda a: a.size(), lambda a: a.size() * 2])
+def test_arrays_that_grow_in_some_iterations_only(end):
+    def positive(x):
+        def body(i, a):
+            return i + 1, tf.cond(x[i] > 0.5, lambda: a.write(end(a), x[i]), lambda: a)
+
+        array = tf.TensorArray(tf.float32, 0, dynamic_size=True, element_shape=[])
+        return tf.while_loop(lambda i, _: i < 6, body, (0, array))[1].stack()
+
+    expected = positive(tf.constant(X)).numpy()
+    for _ in range(2):
+        np.testing.assert_array_equal(tf.function(positive, jit_compile=True)(tf.constant(X)).numpy(), expected)

@@ -106,6 +106,8 @@ TensorListFromTensor = _list_op(
 
 def _length(jax: Any, items: Any) -> Any:
     length = items.length
+    if isinstance(items, TensorList) and items.room:
+        return items.room[0]  # a loop looks at its body: it will not be this length in every iteration
     return np.array(length, np.int32) if is_known(length) else jax.numpy.asarray(length, "int32")
 
 

@@ -39,8 +39,9 @@ class CarriedLists:
         self.arguments = arguments
         self.positions = list(positions)
         self.maximum_iterations = maximum_iterations
-        self.entering: dict[int, Any] = {i: arguments[i].enter() for i in self.positions}
+        self.entering: dict[int, Any] = {}
         self.final_lengths: dict[int, int] = {}
+        self.uneven: dict[int, bool] = {}
 
     def make_room(self, run_body: Callable[[], Sequence[Any]]) -> None:
         """Runs the body once, for its shapes alone, and gives each list the buffer that the loop needs.
@@ -52,13 +53,14 @@ class CarriedLists:
             return
         growths: dict[int, _Growth] = {}
 
-        def look() -> None:
+        def look(unknown: Any) -> None:
+            self.entering = {i: self.arguments[i].enter(unknown) for i in self.positions}
             outputs = run_body()
             growths.update({i: _Growth(self.entering[i], outputs[i]) for i in self.positions})
 
-        self.jax.eval_shape(look)
+        self.jax.eval_shape(look, np.zeros((), np.int32))
         iterations, exact = 0, False
-        if any(g.count or g.elastic for g in growths.values()):
+        if any(g.count or g.elastic or g.uneven for g in growths.values()):
             iterations, exact = self._iterations(any(g.count > 0 for g in growths.values()))
         for position, growth in growths.items():
             self.entering[position] = self._with_room(position, growth, iterations, exact)
@@ -87,7 +89,7 @@ class CarriedLists:
             room = max(room, last + 1 - capacity)
             if exact and not growth.count:
                 final = max(capacity, last + 1)
-        elif exact and growth.count and is_known(length):
+        elif exact and growth.count and not growth.uneven and is_known(length):
             final = length + growth.count * iterations
         if isinstance(items, TensorList):
             traced = items.traced(self.jax, growth.shape, room)
@@ -98,9 +100,10 @@ class CarriedLists:
             traced = TracedList(self.jax, items.buffer, length, items)
         if final is not None:
             self.final_lengths[position] = final
-        if growth.count or growth.elastic:
+        if growth.count or growth.elastic or growth.uneven:
             length = jnp.asarray(length, "int32")
         grown = max(growth.count, 0) * iterations
+        self.uneven[position] = growth.uneven or growth.elastic or not exact
         return TracedList(self.jax, traced.buffer, length, traced, grown, True)
 
     def _last_index(self, position: int) -> int:
@@ -141,7 +144,10 @@ class CarriedLists:
                 length = part[1] if len(part) > 1 else like.length
             before = self.arguments[position]
             grown = (before.length if isinstance(before, TensorList) else before.grown) + like.grown
-            full[position] = TracedList(self.jax, part[0], length, like, grown, before.room)
+            uneven = isinstance(before, TracedList) and before.uneven
+            if not is_known(like.length):
+                uneven = uneven or self.uneven[position]
+            full[position] = TracedList(self.jax, part[0], length, like, grown, bool(before.room), uneven=uneven)
 
     def taken(self, outputs: Sequence[Any]) -> list[Any]:
         """The arrays of all lists after an iteration."""
@@ -175,17 +181,17 @@ def _parts(items: TracedList) -> tuple[Any, ...]:
 class _Growth:
     """How one iteration changes a list: by how many elements, and what they look like."""
 
-    __slots__ = ("count", "shape", "elastic")
+    __slots__ = ("count", "shape", "elastic", "uneven")
 
     def __init__(self, before: Any, after: Any) -> None:
-        self.elastic = False
+        self.elastic = self.uneven = False
         if isinstance(after, SparseList):
             # The sum of an empty list and of gradients that one iteration adds.
             raise HostNeeded("the length of the gradient of a list is not known while compiling")
         self.count: int = after.grown - before.grown
         if isinstance(after, TracedList):
             self.shape: Any = after.dims()
-            self.elastic = after.elastic
+            self.elastic, self.uneven = after.elastic, after.uneven
             return
         shapes = {tuple(v.shape) for items in (before, after) for v in items.values() if v is not None}
         if len(shapes) > 1:
@@ -224,9 +230,10 @@ class BranchLists:
             # Forms are Python objects of a trace that is over: only shapes and numbers of them are used.
             largest = max(traced, key=lambda i: i.buffer.shape[0])
             lengths = {int(i.length) if is_known(i.length) else None for i in traced}
+            uneven = len({i.grown for i in traced}) > 1 or any(i.uneven for i in traced)
             form = TracedList(self.jax, self.jax.ShapeDtypeStruct(largest.buffer.shape, largest.buffer.dtype),
                               lengths.pop() if len(lengths) == 1 else None, largest, max(i.grown for i in traced),
-                              all(i.room for i in traced), any(i.elastic for i in traced))
+                              all(i.room for i in traced), any(i.elastic for i in traced), uneven)
             self.forms[position] = form
 
     def parts(self, position: int, items: AnyList | None) -> tuple[Any, ...]:
@@ -250,7 +257,7 @@ class BranchLists:
         """The list that the branches return."""
         form = self.forms[position]
         length = form.length if form.length is not None else parts[1]
-        return TracedList(self.jax, parts[0], length, form, form.grown, form.room, form.elastic)
+        return TracedList(self.jax, parts[0], length, form, form.grown, form.room, form.elastic, form.uneven)
 
 
 # ---- counting ahead

@@ -54,7 +54,7 @@ def _numpy(jax: Any, values: Sequence[Any]) -> Any:
 def _sum(a: Any, b: Any) -> Any:
     if a is None or b is None:
         return b if a is None else a
-    return a.add_lists(b) if isinstance(a, Variant) else a + b
+    return a.add_lists(b) if hasattr(a, "add_lists") else a + b
 
 
 class TensorList(Variant):
@@ -65,7 +65,7 @@ class TensorList(Variant):
 
     __slots__ = ("items", "length", "element_dtype", "element_shape", "room", "open")
 
-    def __init__(self, items: list[Any], length: int, element_dtype: Any, element_shape: Any, room: bool = False
+    def __init__(self, items: list[Any], length: int, element_dtype: Any, element_shape: Any, room: Any = False
                  ) -> None:
         self.items = items
         self.length = length
@@ -93,9 +93,9 @@ class TensorList(Variant):
         """The elements."""
         return self.items[:self.length]
 
-    def enter(self) -> TensorList:
-        """The same list as a loop looks at it."""
-        return TensorList(self.values(), self.length, self.element_dtype, self.element_shape, True)
+    def enter(self, unknown: Any = True) -> TensorList:
+        """The same list as a loop looks at it; its length is `unknown`, a traced number, to who asks."""
+        return TensorList(self.values(), self.length, self.element_dtype, self.element_shape, (unknown,))
 
     # ---- one element
 
@@ -129,7 +129,7 @@ class TensorList(Variant):
         if not is_known(index):
             if self.open:
                 sparse = self.sparse(jax)
-                return self.unset(element_shape) if sparse is self else sparse.get(jax, index)
+                return self.unset(element_shape) if sparse is self else sparse.get(jax, index, element_shape)
             value = self.traced(jax, _dims(element_shape)).get(jax, index, element_shape)
             return jax.numpy.where(index < self.length, value, jax.numpy.zeros((), value.dtype)) if forgiving else value
         index = int(index)
@@ -308,7 +308,7 @@ class TensorList(Variant):
         """A list of as many zeros."""
         # One zero, seen in every place of an element.
         items = [
-            v if v is None else v.zeros_like_list() if isinstance(v, Variant)
+            v if v is None else v.zeros_like_list() if hasattr(v, "zeros_like_list")
             else np.broadcast_to(np.zeros((), v.dtype), v.shape) for v in self.values()
         ]
         return TensorList(items, self.length, self.element_dtype, self.element_shape)
@@ -368,7 +368,7 @@ class TensorList(Variant):
             buffer = jnp.stack([jnp.asarray(blank if v is None else v) for v in values])
             if room:
                 buffer = jnp.concatenate([buffer, jnp.zeros((room, *dims), dtype)])
-        return TracedList(jax, buffer, self.length, self, self.length, self.room)
+        return TracedList(jax, buffer, self.length, self, self.length, bool(self.room))
 
     def __repr__(self) -> str:
         return f"<list of {self.length} tensors of {self.element_dtype.name}>"
@@ -383,12 +383,13 @@ class TracedList(Variant):
       grown: a bound of the elements pushed less those popped, comparable within the body of one loop.
       room: True in a loop that has made sure that the buffer is large enough for every index.
       elastic: True when a traced index may have made the list longer.
+      uneven: True when `grown` is no more than a bound.
     """
 
-    __slots__ = ("jax", "buffer", "length", "element_dtype", "element_shape", "grown", "room", "elastic")
+    __slots__ = ("jax", "buffer", "length", "element_dtype", "element_shape", "grown", "room", "elastic", "uneven")
 
     def __init__(self, jax: Any, buffer: Any, length: Any, like: Any, grown: int = 0, room: bool = False,
-                 elastic: bool = False) -> None:
+                 elastic: bool = False, uneven: bool = False) -> None:
         self.jax = jax
         self.buffer = buffer
         self.length = length
@@ -397,12 +398,13 @@ class TracedList(Variant):
         self.grown = grown
         self.room = room
         self.elastic = elastic
+        self.uneven = uneven
 
     def _with(self, buffer: Any, length: Any = None, grown: int = 0, elastic: bool = False) -> TracedList:
         return TracedList(self.jax, buffer, self.length if length is None else length, self, self.grown + grown,
-                          self.room, self.elastic or elastic)
+                          self.room, self.elastic or elastic, self.uneven)
 
-    def enter(self) -> TracedList:
+    def enter(self, unknown: Any = None) -> TracedList:
         """The same list as a loop looks at it."""
         return TracedList(self.jax, self.buffer, self.length, self, 0, True)
 
