@@ -35,14 +35,19 @@ def algorithm_number(alg: Any) -> Any:
     """
     if isinstance(alg, Algorithm):
         return alg.value
+    if isinstance(alg, Tensor):
+        return alg
     if isinstance(alg, str):
-        known = {"philox": PHILOX, "threefry": THREEFRY, "auto_select": AUTO_SELECT}
-        if alg not in known:
-            raise ValueError(f"Argument `alg` got unsupported string value {alg}. Supported string values are 'philox' "
-                             "for the Philox RNG algorithm, 'threefry' for the ThreeFry RNG algorithm, and "
-                             "'auto_select' to select the RNG algorithm automatically.")
-        return known[alg]
-    return alg if isinstance(alg, Tensor) else int(alg)
+        number = _NUMBERS.get(alg)
+        if number is not None:
+            return number
+    elif isinstance(alg, (int, np.integer)):
+        return int(alg)
+    raise ValueError(f"Argument `alg` got unsupported value {alg}. Supported values are philox for the Philox "
+                     "algorithm, threefry for the ThreeFry algorithm, and auto_select for auto-selection.")
+
+
+_NUMBERS = {"philox": PHILOX, "threefry": THREEFRY, "auto_select": AUTO_SELECT}
 
 
 def _keyed(seed: Any, alg: Any) -> tuple[Any, Any, Any]:
