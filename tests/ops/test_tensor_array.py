@@ -115,3 +115,24 @@ def test_splits_and_joins_have_gradients():
 
     x = tf.constant([1.0, 2.0, 3.0])
     np.testing.assert_allclose(tf.function(f)(x).numpy(), [2.0, 9.0, 11.0])
+
+
+def test_gradients_of_arrays_between_functions():
+    @tf.function
+    def taken_apart(x):
+        return tf.TensorArray(tf.float32, 2).unstack(x)
+
+    @tf.function
+    def product(array):
+        return array.read(0) * array.read(1)
+
+    x = tf.constant([2.0, 3.0])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        array = taken_apart(x)
+        y = product(array) + array.read(0) * array.read(1) + tf.reduce_sum(array.stack() ** 2)
+    assert tape.gradient(y, x).numpy().tolist() == [10.0, 10.0]
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = product(tf.TensorArray(tf.float32, 2).unstack(x))
+    assert tape.gradient(y, x).numpy().tolist() == [3.0, 2.0]

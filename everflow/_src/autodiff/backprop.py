@@ -11,6 +11,7 @@ from everflow._src.framework.export import export
 from everflow._src.framework.indexed_slices import IndexedSlices
 from everflow._src.framework.registry import CARDS
 from everflow._src.framework.tensor import EagerTensor
+from everflow._src.runtime.resources import Variant
 
 
 @export("UnconnectedGradients", v1=["UnconnectedGradients"])
@@ -66,7 +67,8 @@ def add(gradients: Sequence[Any], name: str | None = None) -> Any:
     """The sum of gradients of one tensor."""
     if len(gradients) == 1:
         return gradients[0]
-    if len(gradients) == 2 and type(gradients[0]) is EagerTensor and type(gradients[1]) is EagerTensor:
+    if len(gradients) == 2 and type(gradients[0]) is EagerTensor and type(gradients[1]) is EagerTensor and \
+            not isinstance(gradients[0]._value, Variant):
         return CARDS["AddV2"](*gradients)  # the same sum, without a list to take apart
     if all(isinstance(g, IndexedSlices) for g in gradients):
         indices = [g.indices for g in gradients]
