@@ -176,6 +176,12 @@ class Card:
         self.single_output = self.num_outputs == 1
         self.kernel_wants = self._wants(self.kernel)
         self.xla_wants = self._wants(self.xla)
+        # It reads and writes variables in one go: threads must take turns.  Functions lock for themselves, and
+        # what runs on the host may wait for another thread.
+        self.updates_state = (
+            self.stateful and not self.reads_only and not self.host and "frame" in self.kernel_wants
+            and not any("func" in a.kind for a in self.attrs.values())
+        )
         self.static_positions = frozenset(i for i, a in enumerate(self.inputs) if a.name in self.static)
         missing = set(self.static) - {a.name for a in self.inputs}
         if missing:

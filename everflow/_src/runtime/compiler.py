@@ -8,6 +8,7 @@ traced (a shape that depends on data, say) cuts the step in two around it.
 
 from __future__ import annotations
 
+import copy
 import functools
 import threading
 from collections.abc import Sequence
@@ -93,23 +94,21 @@ class HostStep:
     """Instructions that run with NumPy between two compiled steps."""
 
     def __init__(self, instructions: Sequence[Instruction]) -> None:
-        self.instructions = list(instructions)
+        # Their own copies: in another order than the program's, values must not be freed where the program would.
+        self.instructions = [copy.copy(i) for i in instructions]
+        for instruction in self.instructions:
+            instruction.frees = ()
         self.input_slots = tuple({s for i in instructions for s in i.inputs})
 
     def run(self, env: list[Any], frame: Any) -> None:
         for slot in self.input_slots:
             if hasattr(env[slot], "addressable_data"):
                 env[slot] = np.asarray(env[slot])
-        frees = [i.frees for i in self.instructions]
         token = be_quiet()
         try:
-            for instruction in self.instructions:
-                instruction.frees = ()
             interpret(self.instructions, env, frame)
         finally:
             be_loud(token)
-            for instruction, freed in zip(self.instructions, frees):
-                instruction.frees = freed
 
     def __repr__(self) -> str:
         return f"<host step: {len(self.instructions)} operations>"

@@ -27,6 +27,7 @@ from everflow._src.runtime.devices import has_accelerator, run_on_accelerator
 from everflow._src.runtime.failures import explain
 from everflow._src.runtime.frames import HOST_FRAME, EagerOp
 from everflow._src.runtime.quiet import be_loud, be_quiet
+from everflow._src.runtime.resources import STATE_LOCK
 
 _result_types: dict[str, Any] = {}
 
@@ -336,8 +337,15 @@ def _first_call(card: Card, inputs: Sequence[Any], attrs: dict[str, Any]) -> _Ca
             numbers.append((position, tensor._value.dtype))
     kernel = card.bind(complete)
     if "frame" in card.kernel_wants:
+        if card.updates_state:
+            kernel = functools.partial(_take_turns, kernel)
         kernel = functools.partial(kernel, frame=HOST_FRAME)
     return _Call(kernel, complete, tuple(numbers))
+
+
+def _take_turns(kernel: Callable, *values: Any, frame: Any) -> Any:
+    with STATE_LOCK:
+        return kernel(*values, frame=frame)
 
 
 def _resolve_and_run(card: Card, inputs: Sequence[Any], name: str | None, attrs: dict[str, Any]) -> Any:
@@ -365,10 +373,13 @@ def run_eagerly(card: Card, flat: list[Any], attrs: dict[str, Any], name: str | 
         try:
             kernel = card.bind(attrs, EagerOp(card, attrs) if "op" in card.kernel_wants else None)
             arguments = card.group(values, attrs) if card.has_list_inputs else values
-            if "frame" in card.kernel_wants:
-                results = kernel(np, *arguments, frame=HOST_FRAME)
-            else:
+            if "frame" not in card.kernel_wants:
                 results = kernel(np, *arguments)
+            elif card.updates_state:
+                with STATE_LOCK:
+                    results = kernel(np, *arguments, frame=HOST_FRAME)
+            else:
+                results = kernel(np, *arguments, frame=HOST_FRAME)
         except Exception as error:
             raise explain(error, card, values, None, name).with_traceback(None) from None
         finally:

@@ -15,6 +15,7 @@ from everflow._src.framework import dtypes
 from everflow._src.framework.func_graph import GraphFunction
 from everflow._src.framework.operation import Operation
 from everflow._src.runtime.failures import explain
+from everflow._src.runtime.resources import STATE_LOCK
 
 
 class Instruction:
@@ -106,10 +107,13 @@ def interpret(instructions: Sequence[Instruction], env: list[Any], frame: Any) -
                 for position in instruction.derefs:
                     values[position] = frame.read(values[position])
             arguments = instruction.card.group(values, instruction.attrs) if instruction.grouped else values
-            if instruction.wants_frame:
-                result = instruction.kernel(np, *arguments, frame=frame)
-            else:
+            if not instruction.wants_frame:
                 result = instruction.kernel(np, *arguments)
+            elif instruction.card.updates_state:
+                with STATE_LOCK:
+                    result = instruction.kernel(np, *arguments, frame=frame)
+            else:
+                result = instruction.kernel(np, *arguments, frame=frame)
         except Exception as error:
             raise explain(error, instruction.card, values, instruction.op).with_traceback(None) from None
         if instruction.single:
