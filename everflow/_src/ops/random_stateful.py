@@ -15,14 +15,14 @@ from everflow._src.framework.errors import UnimplementedError
 from everflow._src.framework.registry import Attr, op
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.ops import random_bits as bits
-from everflow._src.ops.random_ops import FLOATS, INDEX, check_range, sizes_of
+from everflow._src.ops.random_ops import FLOATS, INDEX, check_range, ending_with, sizes_of
 from everflow._src.ops.random_stateless_ops import AUTO_SELECT, PHILOX, THREEFRY, draw_binomial
 from everflow._src.runtime.failures import invalid
 
 _INT64_SHAPE = Attr("type", dtypes.int64, allowed=INDEX)
 _FULL_INTEGERS = (dtypes.int32, dtypes.int64, dtypes.uint32, dtypes.uint64)
-# TensorFlow reserves this many times as much for binomial numbers as for others.
-_BINOMIAL_FACTOR = 100
+# What TensorFlow reserves for binomial numbers: for each pair of parameters this much per number, and three more.
+_BINOMIAL_FACTOR = 50
 
 
 def advance(xp: Any, frame: Any, resource: Any, algorithm: Any, delta: Any) -> Any:
@@ -119,8 +119,9 @@ StatefulUniformInt = op(
 
 def _binomial(xp: Any, jax: Any, resource: Any, algorithm: Any, shape: Any, counts: Any, probs: Any, dtype: Any,
               frame: Any) -> Any:
-    count = math.prod(sizes_of(shape))
-    stream = advance(xp, frame, resource, algorithm, count * _BINOMIAL_FACTOR)[:3].view(np.uint64)
+    given = np.broadcast_shapes(counts.shape, probs.shape)
+    reserved = math.prod(given) * (ending_with(sizes_of(shape), given) + 3) * _BINOMIAL_FACTOR
+    stream = advance(xp, frame, resource, algorithm, reserved)[:3].view(np.uint64)
     return draw_binomial(xp, jax, shape, stream, counts, probs, dtype)
 
 
