@@ -27,7 +27,9 @@ _IMPORT_MACHINERY = "<frozen importlib._bootstrap>"
 # A name of these floors makes no tensor: looking it up loads no operation...
 _LIGHT = ("everflow._src.framework.", "everflow._src.compat.", "everflow._src.cli.")
 # ... but for these modules.
-_MAKE_TENSORS = frozenset(f"everflow._src.framework.{name}" for name in ("conversion", "graph", "operation"))
+_MAKE_TENSORS = frozenset(
+    f"everflow._src.framework.{name}" for name in ("conversion", "graph", "operation", "sparse_tensor")
+)
 # What gives tensors their operators and methods, and variables their kinds.
 _INSTALLERS = ("everflow._src.ops.core", "everflow._src.variables.core", "everflow._src.autograph.api")
 

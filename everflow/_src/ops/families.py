@@ -13,6 +13,7 @@ from everflow._src.framework import shape_rules as shapes
 from everflow._src.framework.context import STATE
 from everflow._src.framework.dtypes import DType
 from everflow._src.framework.registry import Card, op
+from everflow._src.framework.sparse_tensor import SparseTensor
 from everflow._src.framework.tensor import EagerTensor
 
 # The fast path calls NumPy without switching its warnings off, which would double its time.  What overflows
@@ -45,8 +46,11 @@ def fast_binary(card: Card, ufunc: Callable, integers: bool = True) -> Callable[
     return call
 
 
-def fast_unary(card: Card, ufunc: Callable, integers: bool = False) -> Callable[[Any], Any]:
-    """A function of one tensor that goes straight to NumPy when nothing else is to be done."""
+def fast_unary(card: Card, ufunc: Callable, integers: bool = False, sparse: bool = False) -> Callable[[Any], Any]:
+    """A function of one tensor that goes straight to NumPy when nothing else is to be done.
+
+    With `sparse` it takes sparse tensors too, whose elements it changes; it must keep zeros.
+    """
     allowed = _NUMBERS if integers else _FLOATS
     state = STATE
 
@@ -58,6 +62,8 @@ def fast_unary(card: Card, ufunc: Callable, integers: bool = False) -> Callable[
                     return EagerTensor(ufunc(a))
                 except Exception:
                     pass
+        if sparse and isinstance(x, SparseTensor):
+            return x.with_values(card(x.values, name=name))
         return card(x, name=name)
 
     return call

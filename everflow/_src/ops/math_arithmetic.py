@@ -12,6 +12,7 @@ from everflow._src.framework.context import STATE
 from everflow._src.framework.conversion import convert
 from everflow._src.framework.export import export
 from everflow._src.framework.registry import Attr, op
+from everflow._src.framework.sparse_tensor import SparseTensor
 from everflow._src.framework.tensor import EagerTensor, Tensor
 from everflow._src.ops.broadcasting import sum_to_shape
 from everflow._src.ops.by_name import cards
@@ -372,8 +373,8 @@ AccumulateNV2 = op(
 _add_fast = fast_binary(AddV2, np.add)
 _subtract_fast = fast_binary(Sub, np.subtract)
 _multiply_fast = fast_binary(Mul, np.multiply)
-_negative_fast = fast_unary(Neg, np.negative, integers=True)
-_square_fast = fast_unary(Square, np.square, integers=True)
+_negative_fast = fast_unary(Neg, np.negative, integers=True, sparse=True)
+_square_fast = fast_unary(Square, np.square, integers=True, sparse=True)
 
 
 @export("math.add", "add")
@@ -665,6 +666,8 @@ def abs(x: Any, name: str | None = None) -> Any:
     >>> tf.abs([-2.5, 3.])
     <tf.Tensor: shape=(2,), dtype=float32, numpy=array([2.5, 3. ], dtype=float32)>
     """
+    if isinstance(x, SparseTensor):
+        return x.with_values(abs(x.values, name))
     x = convert(x, name="x")
     if x.dtype.is_complex:
         return cards.ComplexAbs(x, Tout=x.dtype.real_dtype, name=name)
@@ -679,6 +682,8 @@ def sign(x: Any, name: str | None = None) -> Any:
     >>> tf.sign([-2., 0., 5.])
     <tf.Tensor: shape=(3,), dtype=float32, numpy=array([-1.,  0.,  1.], dtype=float32)>
     """
+    if isinstance(x, SparseTensor):
+        return x.with_values(Sign(x.values, name=name))
     return Sign(x, name=name)
 
 

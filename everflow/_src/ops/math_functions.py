@@ -305,10 +305,10 @@ Conj = op(
 
 # ---- public functions
 
-_sqrt_fast = fast_unary(Sqrt, np.sqrt)
+_sqrt_fast = fast_unary(Sqrt, np.sqrt, sparse=True)
 _exp_fast = fast_unary(Exp, np.exp)
 _log_fast = fast_unary(Log, np.log)
-_tanh_fast = fast_unary(Tanh, np.tanh)
+_tanh_fast = fast_unary(Tanh, np.tanh, sparse=True)
 _sin_fast = fast_unary(Sin, np.sin)
 _cos_fast = fast_unary(Cos, np.cos)
 
