@@ -368,11 +368,12 @@ def _loop_gradient(*dys: Any, op: Any) -> list[Any]:
     # The lists: an additional loop variable each, pushed onto in the body.
     saved: dict[Any, int] = info["saved"]
     new_inputs: list[Any] = []
+    steady = _steady_reads(op, known, level, invariant)
     for kind, position in level.sources:
         if kind == "input" and invariant[position]:
             continue
         key = (kind, position)
-        if key in saved:
+        if key in saved or key in steady:
             continue
         tensor = known.inputs[position] if kind == "input" else known.outputs[position]
         with recorders(()), graph.as_default(), graph.control_dependencies(None), graph.name_scope(op.name + "/"):
@@ -389,7 +390,7 @@ def _loop_gradient(*dys: Any, op: Any) -> list[Any]:
     targets = [i for i in level.targets if i < count]
     carried = [i for i in targets if not invariant[i]]
     summed = [i for i, r in enumerate(level.results) if r is not None and invariant[i] and is_needed(i)]
-    popped = [(kind, p) for kind, p in level.sources if not (kind == "input" and invariant[p])]
+    popped = [key for key in level.sources if not (key[0] == "input" and invariant[key[1]]) and key not in steady]
     popped = list(dict.fromkeys(popped))
     start_carried = [_whole(_dense(dys[i]), op._outputs[i]) if i < len(dys) and dys[i] is not None
                      else zeros_like(op._outputs[i]) for i in carried]
@@ -422,6 +423,8 @@ def _loop_gradient(*dys: Any, op: Any) -> list[Any]:
         for kind, position in level.sources:
             if kind == "input" and invariant[position]:
                 arguments.append(op._inputs[position])
+            elif (kind, position) in steady:
+                arguments.append(steady[kind, position])
             else:
                 arguments.append(values[(kind, position)])
         found = [_dense(g) for g in unpack_results(level, call_function(level.backward, arguments))]
@@ -452,6 +455,34 @@ def _loop_gradient(*dys: Any, op: Any) -> list[Any]:
 
 
 _loop_gradient.accepts_none = _loop_gradient.flat = True  # type: ignore[attr-defined]
+
+
+def _steady_reads(op: Any, known: Differentiable, level: Level, invariant: Sequence[bool]) -> dict[Any, Any]:
+    """What the body reads of variables that it never writes: the same in each iteration, so no list keeps it.
+
+    The value is read once, at the place of the loop in the program.
+    """
+    reads: dict[Any, Any] = op.__dict__.setdefault("_steady_reads", {})
+    written = {
+        id(t) for o in known.graph._operations if o.card.stateful and not o.card.reads_only for t in o._inputs
+    }
+    positions = {id(t): i for i, t in enumerate(known.inputs)}
+    for kind, position in level.sources:
+        if kind == "input" or (kind, position) in reads:
+            continue
+        source = known.outputs[position]._op
+        if source.type != "ReadVariableOp" or id(source._inputs[0]) in written:
+            continue
+        handle = positions.get(id(source._inputs[0]))
+        if handle is None or not invariant[handle]:
+            continue
+        with recorders(()), op.graph.as_default(), op.graph.control_dependencies(None):
+            value = CARDS["ReadVariableOp"](op._inputs[handle], dtype=source._attrs["dtype"])
+        value.set_shape(source._outputs[0].shape)
+        # Made after the loop, yet run before it: assignments that follow the loop must not be seen.
+        value.op._id = op._id - 0.5
+        reads[kind, position] = value
+    return reads
 
 
 def _whole(gradient: Any, tensor: Any) -> Any:
