@@ -49,6 +49,9 @@ class ByValue:
     def __init__(self, value):
         self.value = value
 
+    def __repr__(self):
+        return f"ByValue({self.value})"
+
     def __eq__(self, other):
         return isinstance(other, ByValue) and self.value == other.value
 
