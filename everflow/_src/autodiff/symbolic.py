@@ -12,7 +12,7 @@ from everflow._src.autodiff.rules import (
     constant_zeros,
     is_trainable_dtype,
 )
-from everflow._src.framework import dtypes
+from everflow._src.framework import dtypes, logging
 from everflow._src.framework.context import current_graph
 from everflow._src.framework.conversion import convert
 from everflow._src.framework.export import export
@@ -137,8 +137,6 @@ def gradients(
         x_tensors = [_key_tensor(x, graph) for x in x_list]
         for tensor in y_tensors:
             if not is_trainable_dtype(tensor.dtype):
-                from absl import logging
-
                 logging.log_first_n(
                     logging.WARN, "The dtype of the target tensor must be floating when calling tf.gradients, got "
                     "%r", 5, tensor.dtype,

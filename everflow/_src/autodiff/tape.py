@@ -6,8 +6,6 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from absl import logging
-
 from everflow._src.autodiff.backprop import Record, UnconnectedGradients, accumulate
 from everflow._src.autodiff.jacobian import batch_jacobian, jacobian
 from everflow._src.autodiff.rules import (
@@ -16,7 +14,7 @@ from everflow._src.autodiff.rules import (
     constant_zeros,
     is_trainable_dtype,
 )
-from everflow._src.framework import nest
+from everflow._src.framework import logging, nest
 from everflow._src.framework.context import (
     LOCAL,
     current_graph,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import pprint
 import sys
 import weakref
@@ -16,6 +15,7 @@ from everflow._src.framework import shape_rules as shapes
 from everflow._src.framework.context import current_graph
 from everflow._src.framework.conversion import convert
 from everflow._src.framework.export import export
+from everflow._src.framework.logging import get_logger
 from everflow._src.framework.registry import op
 from everflow._src.framework.tensor import Tensor
 
@@ -101,7 +101,7 @@ def _print(xp: Any, text: Any, *, output_stream: str, end: str) -> None:
         with open(stream[len("file://"):], "a", encoding="utf-8") as file:
             file.write(line)
     elif stream.startswith("log("):
-        getattr(logging.getLogger("tensorflow"), stream[4:-1])(line.rstrip("\n"))
+        getattr(get_logger(), stream[4:-1])(line.rstrip("\n"))
     else:
         target = sys.stdout if stream == "stdout" else sys.stderr
         target.write(line)

@@ -7,8 +7,7 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
-from absl import logging
-
+from everflow._src.framework import logging
 from everflow._src.framework.context import default_graph, executing_eagerly
 from everflow._src.framework.errors import CancelledError, OutOfRangeError
 from everflow._src.framework.export import export
