@@ -99,8 +99,23 @@ def _factory(node: Any, free: tuple[str, ...], name: str) -> ast.Module:
         [inner, ast.Return(ast.Name(name, ast.Load()))], [])
     ast.copy_location(outer, node)
     module = ast.Module([outer], [])
-    ast.fix_missing_locations(module)
+    _fill_positions(outer, outer.lineno, outer.col_offset)
     return module
+
+
+def _fill_positions(parent: Any, line: int, column: int) -> None:
+    """Gives new code the position at which the old code around it begins.
+
+    No more than one line of it: of a method call over several lines Python reports the last one.
+    """
+    for node in ast.iter_child_nodes(parent):
+        if "lineno" not in node._attributes:
+            _fill_positions(node, line, column)
+            continue
+        if not hasattr(node, "lineno"):
+            node.lineno = node.end_lineno = line  # type: ignore[attr-defined]
+            node.col_offset = node.end_col_offset = column  # type: ignore[attr-defined]
+        _fill_positions(node, node.lineno, node.col_offset)  # type: ignore[attr-defined]
 
 
 def _code_named(code: types.CodeType, name: str) -> types.CodeType:

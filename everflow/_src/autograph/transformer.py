@@ -179,12 +179,7 @@ class FunctionTransformer(ast.NodeTransformer):
         return ast.Tuple([ast.Constant(s) for s in symbols], ast.Load())
 
     def _located(self, node: ast.AST, statements: list[ast.stmt]) -> list[ast.stmt]:
-        for statement in statements:
-            ast.copy_location(statement, node)
-            for inner in ast.walk(statement):
-                if isinstance(inner, (ast.expr, ast.stmt, ast.arg)) and not hasattr(inner, "lineno"):
-                    ast.copy_location(inner, node)
-        return statements
+        return [ast.copy_location(s, node) for s in statements]
 
     # ---- control flow
 
