@@ -4,9 +4,9 @@ import gc
 import pathlib
 
 import pytest
-from absl import logging
 
 import everflow as tf
+from everflow._src.framework import logging
 
 HERE = str(pathlib.Path(__file__))
 

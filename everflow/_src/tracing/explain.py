@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from absl import logging
 
-from everflow._src.framework import nest
+from everflow._src.framework import logging, nest
 from everflow._src.framework.operation import location_text, user_frames
 from everflow._src.framework.tensor import Tensor
 from everflow._src.framework.tensor_shape import TensorShape
