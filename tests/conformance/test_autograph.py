@@ -328,33 +328,6 @@ def test_python_loops_are_unrolled():
     assert [int(n) for n in f(tf.constant(1))] == [0, 3, 6] and traces == ["a", "b"]
 
 
-def test_for_over_a_dataset():
-    @tf.function
-    def f(n):
-        total = tf.constant(0, tf.int64)
-        for i in tf.data.Dataset.range(n):
-            if i == 3:
-                continue
-            total += i
-        return total
-
-    assert int(f(tf.constant(6, tf.int64))) == 12
-
-
-def test_builtins_of_datasets():
-    @tf.function
-    def f(n):
-        total = tf.constant(0, tf.int64)
-        data = tf.data.Dataset.range(n)
-        for i, item in enumerate(data):
-            total += i * item
-        for a, b in zip(data, data.skip(1)):
-            total += 100 * a * b
-        return total
-
-    assert int(f(tf.constant(4, tf.int64))) == 14 + 800
-
-
 def test_tensor_arrays_in_loops():
     def squares(n):
         array = tf.TensorArray(tf.int32, size=0, dynamic_size=True)

@@ -380,9 +380,6 @@ def test_other_specs():
     assert repr(sparse) == "SparseTensorSpec(TensorShape([3, None]), tf.int32)"
     slices = tf.IndexedSlicesSpec([None, 4], tf.float32)
     assert slices.value_type is tf.IndexedSlices
-    ragged = tf.RaggedTensorSpec([2, None], tf.int32)
-    assert ragged.ragged_rank == 1 and ragged.row_splits_dtype is tf.int64
-    assert repr(ragged) == "RaggedTensorSpec(TensorShape([2, None]), tf.int32, 1, tf.int64)"
 
 
 def test_tensor_shape_arguments_everywhere():

@@ -155,15 +155,3 @@ def test_batch_dimension_helpers():
         x.max(1),
         session_shapes=[[2, 3, 4]],
     )
-
-
-def test_fingerprint():
-    a, b = tf.fingerprint([b"hello", b"world"]).numpy(), tf.fingerprint([b"hello", b"there"]).numpy()
-    assert a.shape == (2, 8) and a.dtype == np.uint8
-    assert (a[0] == b[0]).all() and (a[1] != b[1]).any()
-
-
-def test_tables_of_ops_agree_with_numpy_names():
-    x = normal(2, 3)
-    check(lambda x: tf.experimental.numpy.sum(x, axis=0), [x], x.sum(0), ways=("eager",))
-    check(lambda x: tf.experimental.numpy.matmul(x, tf.transpose(x)), [x], x @ x.T, ways=("eager",))

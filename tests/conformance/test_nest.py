@@ -72,10 +72,6 @@ def test_composites_are_leaves_unless_expanded():
     assert [tensor.dtype for tensor in expanded] == [tf.int64, tf.float32, tf.int64]
     again = tf.nest.pack_sequence_as([sparse], expanded, expand_composites=True)
     assert isinstance(again[0], tf.SparseTensor)
-    ragged = tf.ragged.constant([[1, 2], [3]])
-    assert len(tf.nest.flatten(ragged, expand_composites=True)) == 2
-    doubled = tf.nest.map_structure(lambda t: t * 2, ragged, expand_composites=False)
-    assert doubled.to_list() == [[2, 4], [6]]
 
 
 @pytest.mark.parametrize(

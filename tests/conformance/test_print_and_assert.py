@@ -28,7 +28,6 @@ PRINTED = [
     (lambda: [tf.TensorShape([1, None]), tf.float32], "TensorShape([1, None]) tf.float32"),
     (lambda: ["{}", tf.constant(1), "%s %d"], "{} 1 %s %d"),
     (lambda: [tf.Variable(3.0), tf.Variable([3, 4])], "3 [3 4]"),
-    (lambda: [tf.ragged.constant([[1], [2, 3]])], "[[1], [2, 3]]"),
     (
         lambda: [tf.sparse.from_dense([[0, 1], [2, 0]])],
         "'SparseTensor(indices=[[0 1]\n [1 0]], values=[1 2], shape=[2 2])'",

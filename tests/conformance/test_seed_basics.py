@@ -283,21 +283,6 @@ def test_clipping(session):
     assert session.run(tf.linalg.global_norm([x, tf.constant([12.0])])) == 13.0
 
 
-def test_saving_and_restoring_all_variables(graph, tmp_path):
-    first = v1.Variable([1.0, 2.0], name="first")
-    second = v1.Variable(7, name="second")
-    saver = v1.train.Saver()
-    with v1.Session() as session:
-        session.run(v1.global_variables_initializer())
-        session.run(v1.assign(first, [5.0, 6.0]))
-        path = saver.save(session, str(tmp_path / "model.ckpt"), global_step=3)
-        assert path.endswith("model.ckpt-3")
-    with v1.Session() as session:
-        saver.restore(session, path)
-        assert session.run(first).tolist() == [5.0, 6.0] and session.run(second) == 7
-    assert v1.train.latest_checkpoint(str(tmp_path)) == path
-
-
 def test_a_course_program_as_it_was_printed(run_script):
     printed = run_script(
         """
