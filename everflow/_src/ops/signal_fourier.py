@@ -91,12 +91,12 @@ def _check_length(length: Any, rank: int) -> list[int]:
 def _real(rank: int) -> tuple[Any, Any]:
     suffix, axes = "" if rank == 1 else f"{rank}D", _axes(rank)
 
-    def forward_kernel(xp: Any, x: Any, length: Any, *, Tcomplex: Any) -> Any:  # noqa: N803
+    def forward_kernel(xp: Any, x: Any, length: Any, *, Tcomplex: Any) -> Any:
         _check_rank(x, rank)
         sizes = _check_length(length, rank)
         return xp.fft.rfftn(_resized(xp, x, sizes), sizes, axes=axes).astype(Tcomplex.as_numpy_dtype)
 
-    def backward_kernel(xp: Any, x: Any, length: Any, *, Treal: Any) -> Any:  # noqa: N803
+    def backward_kernel(xp: Any, x: Any, length: Any, *, Treal: Any) -> Any:
         _check_rank(x, rank)
         sizes = _check_length(length, rank)
         x = _resized(xp, x, [*sizes[:-1], sizes[-1] // 2 + 1])
@@ -124,14 +124,14 @@ def _real(rank: int) -> tuple[Any, Any]:
         after = cards.ConcatV2([cards.ZerosLike(lead), target - kept], np.array(0, np.int32))
         return cards.Pad(x, cards.Pack([begin, after], axis=1))
 
-    def forward_gradient(dy: Any, *, input_shape: Any, fft_length: Any, Treal: Any) -> Any:  # noqa: N803
+    def forward_gradient(dy: Any, *, input_shape: Any, fft_length: Any, Treal: Any) -> Any:
         # The real part of the whole transform, with zeros where the redundant half stands.
         dy = cards.Conj(fitted(dy, fft_length))
         whole = getattr(cards, f"FFT{suffix}")(dy)
         real = cards.Real(whole, Tout=Treal)
         return fitted(real, input_shape.tensor()[-rank:]), None
 
-    def backward_gradient(dy: Any, *, input_shape: Any, fft_length: Any, Tcomplex: Any) -> Any:  # noqa: N803
+    def backward_gradient(dy: Any, *, input_shape: Any, fft_length: Any, Tcomplex: Any) -> Any:
         transformed = getattr(cards, f"RFFT{suffix}")(dy, fft_length, Tcomplex=Tcomplex)
         length = fft_length[-1]
         half = length // 2 + 1

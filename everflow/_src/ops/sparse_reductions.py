@@ -120,7 +120,7 @@ def _reduce(whole: Any, sparse_card: Any, sp_input: Any, axis: Any, keepdims: An
     sparse = as_sparse(sp_input)
     if axis is None:
         rank = sparse.dense_shape.shape.as_list()[0]
-        axis = np.arange(rank, dtype=np.int32) if rank is not None else cards.Range(0, cards.Size(sparse.dense_shape), 1)
+        axis = cards.Range(0, cards.Size(sparse.dense_shape), 1) if rank is None else np.arange(rank, dtype=np.int32)
     parts = (sparse.indices, sparse.values, sparse.dense_shape, convert(axis, dtypes.int32))
     if sparse_output:
         return SparseTensor(*sparse_card(*parts, keep_dims=bool(keepdims), name=name))
