@@ -43,7 +43,8 @@ def test_dense_and_back():
 
 
 def test_operators_keep_the_positions():
-    for result, values in ((matrix() * 2.0, [10, 4]), (matrix() / 2.0, [2.5, 1]), (tf.constant(3.0) * matrix(), [15, 6]),
+    for result, values in ((matrix() * 2.0, [10, 4]), (matrix() / 2.0, [2.5, 1]),
+                           (tf.constant(3.0) * matrix(), [15, 6]),
                            (matrix() * np.arange(6, dtype=np.float32).reshape(2, 3), [5, 6]),
                            (tf.negative(matrix()), [-5, -2]), (tf.square(matrix()), [25, 4])):
         assert shown(result) == ([[0, 1], [1, 0]], values, [2, 3])
