@@ -26,8 +26,8 @@ class GlobalSeed:
         self.sequence = random.Random()
 
     def set(self, seed: int | None) -> None:
-        self.seed = seed
-        self.sequence = random.Random(None if seed is None else int(seed))
+        self.seed = None if seed is None else int(seed)
+        self.sequence = random.Random(self.seed)
 
 
 GLOBAL = GlobalSeed()

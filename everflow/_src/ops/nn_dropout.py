@@ -17,6 +17,7 @@ from everflow._src.framework.export import export
 from everflow._src.framework.seeds import get_seed
 from everflow._src.framework.tensor import SymbolicTensor, Tensor
 from everflow._src.framework.tensor_shape import TensorShape
+from everflow._src.ops.array_shape import shape_internal
 from everflow._src.ops.by_name import cards
 from everflow._src.ops.naming import name_scope
 from everflow._src.ops.random_functions import uniform
@@ -26,7 +27,7 @@ from everflow._src.ops.random_stateless import stateless_uniform
 def _noise_shape(x: Tensor, noise_shape: Any) -> Any:
     """The shape of the random numbers; None in it stands for the dimension of `x`."""
     if noise_shape is None:
-        return cards.Shape(x)
+        return shape_internal(x)
     if isinstance(noise_shape, Tensor):
         return noise_shape
     try:

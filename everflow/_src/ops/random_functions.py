@@ -32,6 +32,7 @@ from everflow._src.ops.random_ops import (
     RandomUniformInt,
     TruncatedNormal,
 )
+from everflow._src.ops.reductions import reduce_all
 
 
 def shape_operand(shape: Any) -> Tensor:
@@ -48,7 +49,7 @@ def shape_operand(shape: Any) -> Tensor:
         if not shape:
             return convert(shape, dtypes.int32, "shape")
         shape = [d.value if isinstance(d, Dimension) else d for d in shape]
-        if not any(isinstance(d, Tensor) for d in shape) and max(map(int, shape)) < 2**31:
+        if all(isinstance(d, (int, np.integer)) for d in shape) and max(shape) < 2**31:
             return convert(np.array(shape, np.int32), None, "shape")
     return convert(shape, name="shape", hint=dtypes.int32)
 
@@ -312,7 +313,7 @@ def random_crop(value: Any, size: Any, seed: int | None = None, name: str | None
 def crop_room(value: Any, size: Any) -> tuple[Any, Any]:
     """The shape of `value`, and how many places there are along each axis for a part of shape `size`."""
     available = shape_internal(value)
-    check = Assert(cards.All(available >= size, [0]),
+    check = Assert(reduce_all(available >= size),
                    ["Need value.shape >= size, got ", available, size], summarize=1000)
     if check is not None:
         with control_dependencies([check]):

@@ -101,7 +101,7 @@ class Generator(Trackable):
     >>> g.normal(shape=(2, 3)).shape
     TensorShape([2, 3])
     >>> g.state.numpy()
-    array([2770, 1234, 1234])
+    array([2770,    0,    0])
     """
 
     def __init__(self, copy_from: Generator | None = None, state: Any = None, alg: Any = None) -> None:
