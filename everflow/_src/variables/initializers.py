@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -354,8 +354,13 @@ def lecun_uniform(seed: int | None = None) -> VarianceScaling:
     return VarianceScaling(1.0, "fan_in", "uniform", seed)
 
 
-def orthogonal(shape: Any, gain: Any, seed: int | None, dtype: Any) -> Any:
+def orthogonal(shape: Any, gain: Any, draw: Callable[[list[int]], Any]) -> Any:
     """A tensor whose flat rows or columns are orthogonal and of the length `gain`.
+
+    Args:
+      shape: of the tensor.
+      gain: a factor.
+      draw: called with the shape of a matrix, returns normally distributed numbers.
 
     Raises:
       ValueError: the shape has fewer than two dimensions.
@@ -365,7 +370,7 @@ def orthogonal(shape: Any, gain: Any, seed: int | None, dtype: Any) -> Any:
         raise ValueError("The tensor to initialize, specified by argument `shape` must be at least two-dimensional. "
                          f"Received shape={tuple(dims)}")
     rows, columns = math.prod(dims[:-1]), dims[-1]
-    normal = random_normal([max(rows, columns), min(rows, columns)], dtype=dtype, seed=seed)
+    normal = draw([max(rows, columns), min(rows, columns)])
     q, r = CARDS["Qr"](normal, full_matrices=False)
     # Signs make the distribution uniform over all orthogonal matrices.
     q = q * CARDS["Sign"](CARDS["DiagPart"](r))
@@ -390,7 +395,8 @@ class Orthogonal(Initializer):
         self.dtype = floating(dtype)
 
     def __call__(self, shape: Any, dtype: Any = None, partition_info: Any = None) -> Any:
-        return orthogonal(shape, self.gain, self.seed, self.dtype if dtype is None else as_dtype(dtype))
+        dtype = self.dtype if dtype is None else as_dtype(dtype)
+        return orthogonal(shape, self.gain, lambda flat: random_normal(flat, dtype=dtype, seed=self.seed))
 
     def get_config(self) -> dict[str, Any]:
         return {"gain": self.gain, "seed": self.seed, "dtype": self.dtype.name}
