@@ -74,8 +74,10 @@ def serialize(initializer: Any, use_legacy_format: bool = False) -> Any:
     if use_legacy_format:
         return {"class_name": kind.__name__, "config": initializer.get_config()}
     known = INITIALIZERS.get(kind.__name__) is kind
+    # A class of the main program is found by its name alone.
+    module = None if kind.__module__ == "__main__" else kind.__module__
     return {
-        "module": _MODULE if known else None,
+        "module": _MODULE if known else module,
         "class_name": kind.__name__,
         "config": {key: _plain(value) for key, value in initializer.get_config().items()},
         "registered_name": None if known else kind.__name__,

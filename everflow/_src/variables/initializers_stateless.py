@@ -424,9 +424,8 @@ class Orthogonal(_Random):
         """A matrix; raises ValueError below two dimensions, for parts and when `dtype` is not floating."""
         _check_keywords(self, kwargs, partitions=False)
         dtype = floating(_dtype(dtype))
-        return orthogonal(
-            shape, self.gain, lambda flat: stateless_normal(flat, self._key(kwargs), dtype=dtype)
-        )
+        key = self._key(kwargs)
+        return orthogonal(shape, self.gain, lambda flat: stateless_normal(flat, key, dtype=dtype))
 
     def get_config(self) -> dict[str, Any]:
         return {"gain": self.gain, "seed": self.seed}
