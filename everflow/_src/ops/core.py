@@ -72,6 +72,8 @@ from everflow._src.ops import (  # noqa: F401
     sparse_reductions,
     sparse_segments,
     state,
+    strings,
+    strings_regex,
     tensor_array,
     tensor_list,
     training_ops,
