@@ -10,7 +10,7 @@ from everflow._src.framework.context import LOCAL
 from everflow._src.framework.export import export
 from everflow._src.framework.indexed_slices import IndexedSlices
 from everflow._src.framework.registry import CARDS
-from everflow._src.framework.tensor import EagerTensor
+from everflow._src.framework.tensor import EagerTensor, MissingTensor
 from everflow._src.runtime.resources import Variant
 
 
@@ -70,6 +70,9 @@ def add(gradients: Sequence[Any], name: str | None = None) -> Any:
     if len(gradients) == 2 and type(gradients[0]) is EagerTensor and type(gradients[1]) is EagerTensor and \
             not isinstance(gradients[0]._value, Variant):
         return CARDS["AddV2"](*gradients)  # the same sum, without a list to take apart
+    if any(isinstance(g, MissingTensor) for g in gradients):
+        gradients = [g for g in gradients if not isinstance(g, MissingTensor)]
+        return add(gradients, name) if gradients else None
     if all(isinstance(g, IndexedSlices) for g in gradients):
         indices = [g.indices for g in gradients]
         dtype = next((i.dtype for i in indices if i.dtype.name == "int64"), indices[0].dtype)

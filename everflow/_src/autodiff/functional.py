@@ -20,7 +20,7 @@ from everflow._src.framework.conversion import convert
 from everflow._src.framework.func_graph import FuncGraph, GraphFunction, flat_shapes
 from everflow._src.framework.indexed_slices import IndexedSlices
 from everflow._src.framework.registry import CARDS
-from everflow._src.framework.tensor import SymbolicTensor
+from everflow._src.framework.tensor import MissingTensor, SymbolicTensor
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.ops import control_flow
 from everflow._src.ops.control_flow import PartitionedCall, StatefulPartitionedCall, is_effectful
@@ -123,7 +123,10 @@ class Differentiable:
                 sources.append(("output", output_index[id(outer)]))
             inner_inputs.append(inner)
         graph.inputs = [*explicit, *inner_inputs]
-        return Level(count, targets, GraphFunction(graph), sources, results)
+        backward = GraphFunction(graph)
+        if "compile_now" in self.function.extra:
+            backward.extra["compile_now"] = self.function.extra["compile_now"]
+        return Level(count, targets, backward, sources, results)
 
 
 def differentiable(function: GraphFunction) -> Differentiable:
@@ -156,6 +159,8 @@ def call_function(function: GraphFunction, arguments: Sequence[Any], name: str |
 
 def zeros_like(tensor: Any) -> Any:
     """Zeros of the shape of a tensor; a list of zeros for a list."""
+    if isinstance(tensor, MissingTensor):
+        return tensor
     if tensor.dtype != dtypes.variant and tensor.shape.is_fully_defined():
         return constant_zeros(tensor.shape.as_list(), tensor.dtype.base_dtype)
     return CARDS["ZerosLike"](tensor)

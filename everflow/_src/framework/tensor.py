@@ -506,6 +506,25 @@ def is_symbolic(value: Any) -> bool:
     return isinstance(value, SymbolicTensor)
 
 
+class MissingTensor(EagerTensor):
+    """What only a branch that was not taken would have computed: its kind is known, there is no value."""
+
+    __slots__ = ("_kind", "_static_shape")
+
+    def __init__(self, like: SymbolicTensor) -> None:
+        super().__init__(None)
+        self._kind = like._dtype.base_dtype
+        self._static_shape = like._shape
+
+    @property
+    def dtype(self) -> DType:  # type: ignore[override]
+        return self._kind
+
+    @property
+    def shape(self) -> TensorShape:  # type: ignore[override]
+        return self._static_shape
+
+
 def as_eager(value: Any, dtype: DType | None = None) -> EagerTensor:
     """An eager tensor of a NumPy array or of a jax array."""
     if isinstance(value, (np.ndarray, np.generic)):

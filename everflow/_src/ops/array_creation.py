@@ -181,6 +181,8 @@ def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layou
 def _zeros_of(xp: Any, x: Any) -> Any:
     if hasattr(x, "zeros_like_list"):
         return x.zeros_like_list()
+    if x is None:
+        return None  # what only a branch that was not taken computes, and only its gradient asks for
     if x.dtype == object:
         return np.full(x.shape, b"", object)
     return xp.zeros(x.shape, x.dtype)

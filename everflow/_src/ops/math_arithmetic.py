@@ -321,6 +321,9 @@ InvGrad = binary(
 
 
 def _add_n(xp: Any, inputs: list[Any]) -> Any:
+    inputs = [v for v in inputs if v is not None]
+    if not inputs:
+        return None  # gradients of what only a branch that was not taken computes
     total = inputs[0]
     if not isinstance(total, (np.ndarray, np.generic)) and hasattr(total, "add_lists"):
         return _add_variants(inputs)

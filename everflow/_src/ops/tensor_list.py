@@ -140,7 +140,9 @@ TensorListResize = _list_op(
 
 
 def _push_gradient(dy: Any, *, tensor_shape: Any, element_dtype: Any) -> Any:
-    return TensorListPopBack(dy, tensor_shape.tensor(), element_dtype=element_dtype)
+    rest, item = TensorListPopBack(dy, tensor_shape.tensor(), element_dtype=element_dtype)
+    flows = element_dtype.is_floating or element_dtype.is_complex or element_dtype == dtypes.variant
+    return rest, item if flows else None  # conditions that a loop saved: several of them have no sum
 
 
 def _pop_gradient(dlist: Any, dtensor: Any, *, tensor: Any, element_dtype: Any) -> Any:

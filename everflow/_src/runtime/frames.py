@@ -7,6 +7,7 @@ state of its operation, and run functions.  `HostFrame` does so at once; the fra
 
 from __future__ import annotations
 
+import copy
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 from everflow._src.framework.func_graph import GraphFunction
 from everflow._src.framework.registry import Card
 from everflow._src.framework.seeds import install_reset
+from everflow._src.runtime.instructions import on_host
 from everflow._src.runtime.resources import EAGER_STORE, Store, VariableResource
 
 # Every eager random operation without a seed of its own starts a sequence; most are never continued.
@@ -64,6 +66,16 @@ class HostFrame:
         self.store = store
         self._hidden: weakref.WeakKeyDictionary[Any, VariableResource] = weakref.WeakKeyDictionary()
         self._hidden_eager: dict[Any, VariableResource] = {}
+        self.interprets = False
+        self._interpreted: HostFrame | None = None
+
+    def interpreted(self) -> HostFrame:
+        """The same frame for programs that are not to be compiled, nor the functions that they call."""
+        if self._interpreted is None:
+            frame = copy.copy(self)
+            frame.interprets = True
+            self._interpreted = frame._interpreted = frame
+        return self._interpreted
 
     # ---- state
 
@@ -102,8 +114,8 @@ class HostFrame:
     # ---- functions
 
     def run(self, function: GraphFunction, arguments: Sequence[Any]) -> list[Any]:
-        """The outputs of a function."""
-        return program_of(function).execute(arguments, self)
+        """The outputs of a function, as the NumPy tier takes them."""
+        return [on_host(v) for v in program_of(function).execute(arguments, self)]
 
     def branch(self, index: Any, functions: Sequence[GraphFunction], arguments: Sequence[Any]) -> list[Any]:
         """The outputs of the function at `index`."""
@@ -120,7 +132,7 @@ class HostFrame:
                 break
             state = body_program.execute(state, self)
             count += 1
-        return state
+        return [on_host(v) for v in state]
 
     def map_rows(self, function: GraphFunction, arguments: Sequence[Any], mapped: Sequence[int], rows: int
                  ) -> list[Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from everflow._src.framework.func_graph import GraphFunction
 from everflow._src.runtime.failures import HostNeeded
-from everflow._src.runtime.frames import new_program
+from everflow._src.runtime.frames import HOST_FRAME, new_program
 from everflow._src.runtime.resources import Resource, Variant
 from everflow._src.runtime.tensor_lists import AnyList, SparseList, TensorList, TracedList, is_known
 
@@ -352,11 +352,11 @@ class _Ahead:
 
     def _run(self, holds: Any, following: Any, positions: list[int], state: list[Any]) -> None:
         for count in range(_LONGEST_COUNTED + 1):
-            if not bool(np.asarray(holds.execute(state, None)[0])):
+            if not bool(np.asarray(holds.execute(state, HOST_FRAME)[0])):
                 self.count = count
                 self.finals = {p: np.asarray(state[p]) for p in positions}
                 return
-            results = following.execute(state, None)
+            results = following.execute(state, HOST_FRAME)
             for position, value in zip(positions, results):
                 state[position] = value
             for value in results[len(positions):]:

@@ -185,6 +185,8 @@ class Program:
         record = self.records.get(key)
         if record is None:
             record = self.records[key] = TierRecord()
+        if frame.interprets and not self.compile_now:
+            return self._execute_numpy(arguments, frame)
         if record.compiled:
             return self._execute_compiled(arguments, frame, record)
         if self._is_hot(record):
@@ -227,6 +229,8 @@ class Program:
 
     def _execute_numpy(self, arguments: Sequence[Any], frame: Any) -> list[Any]:
         env = self.environment([on_host(a) for a in arguments])
+        if self.compile_now is False:
+            frame = frame.interpreted()
         token = be_quiet()
         try:
             interpret(self.instructions, env, frame)

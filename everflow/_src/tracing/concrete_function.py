@@ -20,7 +20,7 @@ from everflow._src.framework.conversion import convert
 from everflow._src.framework.errors import InvalidArgumentError
 from everflow._src.framework.export import export
 from everflow._src.framework.func_graph import FuncGraph, GraphFunction
-from everflow._src.framework.tensor import Tensor, as_eager
+from everflow._src.framework.tensor import MissingTensor, Tensor, as_eager
 from everflow._src.framework.tensor_spec import TensorSpec
 from everflow._src.framework.type_spec import TypeSpec
 from everflow._src.runtime.frames import HOST_FRAME, program_of
@@ -30,7 +30,7 @@ from everflow._src.tracing.tracer import Held
 def run_function(function: GraphFunction, tensors: Sequence[Any]) -> list[Any]:
     """Runs a function on eager tensors; nobody records."""
     results = program_of(function).execute([t._value for t in tensors], HOST_FRAME)
-    return [as_eager(r) for r in results]
+    return [MissingTensor(t) if r is None else as_eager(r) for r, t in zip(results, function.outputs)]
 
 
 def call_eagerly(function: GraphFunction, tensors: Sequence[Any], variables: Sequence[Any] = ()) -> list[Any]:
