@@ -280,7 +280,7 @@ def _all_axes(strings: Any) -> Any:
     rank = strings.shape.rank
     if rank is not None:
         return convert(np.arange(rank - 1, -1, -1, dtype=np.int32))
-    return cards.Range(cards.Rank(strings) - 1, -1, -1)
+    return cards.Range(cards.Rank(strings) - 1, -1, -1, name="range")
 
 
 @export(v1=["strings.reduce_join", "reduce_join"])
