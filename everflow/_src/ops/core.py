@@ -74,6 +74,7 @@ from everflow._src.ops import (  # noqa: F401
     state,
     strings,
     strings_regex,
+    strings_split,
     tensor_array,
     tensor_list,
     training_ops,

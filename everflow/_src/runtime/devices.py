@@ -12,7 +12,6 @@ from everflow._src.runtime.failures import explain
 from everflow._src.runtime.frames import HOST_FRAME, EagerOp
 from everflow._src.runtime.jax_backend import jax_modules
 
-
 # Numbers of accelerators that the program does not want to use.
 HIDDEN: set[int] = set()
 
