@@ -508,6 +508,8 @@ def as_string(input: Any, precision: int = -1, scientific: bool = False, shortes
     >>> tf.strings.as_string([3.1415926, 2.72], precision=2).numpy().tolist()
     [b'3.14', b'2.72']
     """
+    if isinstance(input, np.ndarray) and input.dtype == object:
+        input = convert(input)  # a str becomes bytes here
     return AsString(
         input, precision=precision, scientific=scientific, shortest=shortest, width=width, fill=fill, name=name
     )
