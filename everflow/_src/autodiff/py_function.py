@@ -68,7 +68,7 @@ def _gradient(*dys: Any, op: Any) -> list[Any]:
     function.differentiated = True  # type: ignore[attr-defined]
     outputs = list(op._outputs)
     starts = [
-        d if d is not None else convert(0, t.dtype.base_dtype) if not is_trainable_dtype(t.dtype) else CARDS["ZerosLike"](t)
+        d if d is not None else CARDS["ZerosLike"](t) if is_trainable_dtype(t.dtype) else convert(0, t.dtype.base_dtype)
         for d, t in zip(dys, outputs)
     ]
     floating = [i for i, t in enumerate(op._inputs) if is_trainable_dtype(t.dtype)]

@@ -218,8 +218,8 @@ class _LoopState:
                 if not carried:
                     if new is not old and not (type(new) is type(old) and new == old):
                         raise TypeError(
-                            f"'{symbol}' cannot change in a loop of the graph: it is {old!r} before the loop and {new!r} "
-                            "after one iteration, and only tensors can be loop variables"
+                            f"'{symbol}' cannot change in a loop of the graph: it is {old!r} before the loop and "
+                            f"{new!r} after one iteration, and only tensors can be loop variables"
                         )
                     continue
                 if not _tensorlike(new):
@@ -308,15 +308,16 @@ def _graph_loop(test: Callable[[], Any], step: Callable[[], None], get_state: Ca
             for name, tensor, shape in zip(names, result, invariants):
                 if not covers(shape, tensor.shape):
                     raise ValueError(
-                        f"'{name}' has shape {shape} before the loop, but shape {tensor.shape} after one iteration. Use "
-                        "tf.autograph.experimental.set_loop_options to set shape invariants."
+                        f"'{name}' has shape {shape} before the loop, but shape {tensor.shape} after one iteration. "
+                        "Use tf.autograph.experimental.set_loop_options to set shape invariants."
                     )
             return result
 
         limit = options.get("maximum_iterations")
         parallel = options.get("parallel_iterations") or 10
         if entering:
-            results = while_in_graph(current_graph(), holds, body, entering, invariants, parallel, limit, "while", False)
+            results = while_in_graph(
+                current_graph(), holds, body, entering, invariants, parallel, limit, "while", False)
         else:
             # A loop for its effects alone still needs something to carry.
             while_in_graph(current_graph(), lambda _: holds(), lambda t: (body(), [t])[1], [convert(0)], None, parallel,

@@ -89,7 +89,7 @@ def constant_value_as_shape(tensor: Any) -> TensorShape:
     if rule is not None:
         shape = rule(op)
         if isinstance(shape, list):  # one per output
-            shape = shape[tensor.value_index]
+            shape = shape[tensor.value_index]  # type: ignore[attr-defined]
         if shape is not None:
             return shape
     if tensor.shape.rank == 1 and tensor.shape.as_list()[0] is not None:

@@ -520,7 +520,7 @@ class MissingTensor(EagerTensor):
     def dtype(self) -> DType:  # type: ignore[override]
         return self._kind
 
-    @property
+    @property  # type: ignore[misc]
     def shape(self) -> TensorShape:  # type: ignore[override]
         return self._static_shape
 

@@ -186,8 +186,8 @@ def _branch_outputs(graphs: Sequence[FuncGraph], results: Sequence[Any], what: s
         for index, (a, b) in enumerate(zip(first, graph.outputs)):
             if a._dtype.base_dtype != b._dtype.base_dtype:
                 raise TypeError(
-                    f"{what} must return tensors of the same dtype: output {index} is {a._dtype.name} in one branch and "
-                    f"{b._dtype.name} in another (made at {a._op.location} and {b._op.location})"
+                    f"{what} must return tensors of the same dtype: output {index} is {a._dtype.name} in one branch "
+                    f"and {b._dtype.name} in another (made at {a._op.location} and {b._op.location})"
                 )
             merged[index] = merged[index].most_specific_compatible_shape(b._shape)
     return tuple(merged)
@@ -423,7 +423,8 @@ def _case_of(pairs: Any, default: Any, exclusive: bool, name: str) -> Any:
     if graph is None:
         held = [i for i, (p, _) in enumerate(pairs) if _python_truth(p)]
         if exclusive and len(held) > 1:
-            CARDS["Assert"](convert(False), [f"More than one condition evaluated as True but exclusive=True. Conditions: {held}"])
+            CARDS["Assert"](convert(False), [
+                f"More than one condition evaluated as True but exclusive=True. Conditions: {held}"])
         if held:
             return pairs[held[0]][1]()
         if default is None:

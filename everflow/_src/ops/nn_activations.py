@@ -306,7 +306,8 @@ def gelu(features: Any, approximate: bool = False, name: str | None = None) -> A
     with name_scope(name, "Gelu"):
         features = convert(features, name="features")
         if not features.dtype.is_floating:
-            raise ValueError(f"`features.dtype` must be a floating point tensor. Received: features.dtype={features.dtype}")
+            raise ValueError("`features.dtype` must be a floating point tensor. Received: features.dtype="
+                             f"{features.dtype}")
         if approximate:
             inner = 0.7978845608028654 * (features + 0.044715 * math_arithmetic.pow(features, 3))
             return 0.5 * features * (1.0 + math_functions.tanh(inner))

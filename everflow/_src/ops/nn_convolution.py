@@ -203,8 +203,8 @@ def _conv_kernels(dims: int) -> dict[str, Any]:
         dy = prepare(xp, dy, attrs)
         g = _Geometry(sizes, w.shape, *attrs)
         if tuple(dy.shape[1:-1]) != tuple(g.outputs):
-            raise invalid(f"Conv gradient: size of out_backprop {list(dy.shape)} doesn't match computed: expected spatial "
-                          f"sizes {g.outputs}")
+            raise invalid(f"Conv gradient: size of out_backprop {list(dy.shape)} doesn't match computed: expected "
+                          f"spatial sizes {g.outputs}")
         args = (dy, w, sizes, g) if first is None else (first, dy, w, sizes, g)
         return geometry.from_channels_last(xp, function(*args), attrs[4])
 

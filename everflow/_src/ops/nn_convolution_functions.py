@@ -47,7 +47,7 @@ def padding_of(padding: Any, data_format: str, dims: int = 2) -> tuple[str, list
     """
     if isinstance(padding, str):
         if padding.upper() not in ("SAME", "VALID", "EXPLICIT"):
-            raise ValueError(f"padding must be \"SAME\", \"VALID\" or a list of explicit paddings, received {padding!r}")
+            raise ValueError(f'padding must be "SAME", "VALID" or a list of explicit paddings, received {padding!r}')
         return padding.upper(), []
     if not isinstance(padding, (list, tuple)) or len(padding) != dims + 2:
         raise ValueError(f"When padding is a list, it must be of size {dims + 2}. Received: padding={padding}")
@@ -191,7 +191,8 @@ def conv3d_v1(input: Any, filter: Any = None, strides: Any = None, padding: Any 
 
 @export(v1=["nn.conv3d_backprop_filter", "nn.conv3d_backprop_filter_v2"])
 def conv3d_backprop_filter(input: Any, filter_sizes: Any, out_backprop: Any, strides: Any, padding: Any,
-                           data_format: str = "NDHWC", dilations: Any = (1, 1, 1, 1, 1), name: str | None = None) -> Any:
+                           data_format: str = "NDHWC", dilations: Any = (1, 1, 1, 1, 1), name: str | None = None
+                           ) -> Any:
     """The gradient of `tf.nn.conv3d` by its filter."""
     return cards.Conv3DBackpropFilterV2(input, filter_sizes, out_backprop, name=name,  # type: ignore[operator]
                                         **_options(strides, padding, data_format, dilations, 3))
@@ -334,10 +335,12 @@ def conv_transpose(input: Any, filters: Any, output_shape: Any, strides: Any, pa
       ValueError: `output_shape` has another number of dimensions.
     """
     with name_scope(name, "conv_transpose"):
-        rank = len(output_shape) if isinstance(output_shape, (list, tuple)) else convert(output_shape).shape.as_list()[0]
+        plain = isinstance(output_shape, (list, tuple))
+        rank = len(output_shape) if plain else convert(output_shape).shape.as_list()[0]
         first = data_format is not None and is_channels_first(data_format)
         if rank == 3:
-            return conv1d_transpose(input, filters, output_shape, strides, padding, "NCW" if first else "NWC", dilations)
+            layout = "NCW" if first else "NWC"
+            return conv1d_transpose(input, filters, output_shape, strides, padding, layout, dilations)
         if rank == 4:
             return conv2d_transpose(input, filters, output_shape, strides, padding, "NCHW" if first else "NHWC",
                                     dilations)

@@ -258,7 +258,8 @@ def _sparse_loss(labels: Any, logits: Any, name: str | None) -> Any:
             raise ValueError(f"`logits` cannot be a scalar. Received logits={logits}`")
         if rank is not None and labels.shape.rank is not None and labels.shape.rank != rank - 1:
             raise ValueError(f"`labels.shape.rank` must equal `logits.shape.rank - 1`. Received: labels.shape="
-                             f"{labels.shape} of rank {labels.shape.rank} and logits.shape={logits.shape} of rank {rank}")
+                             f"{labels.shape} of rank {labels.shape.rank} and logits.shape={logits.shape} of rank "
+                             f"{rank}")
         static = labels.shape
         if rank is not None and not static.is_compatible_with(logits.shape[:-1]):
             raise ValueError(f"`labels.shape` must equal `logits.shape` except for the last dimension. Received: "

@@ -155,7 +155,8 @@ def avg_pool3d(input: Any, ksize: Any, strides: Any, padding: Any, data_format: 
 def _with_argmax(input: Any, ksize: Any, strides: Any, padding: str, data_format: str, output_dtype: Any,
                  include_batch: bool, name: str | None) -> Any:
     if data_format != "NHWC":
-        raise ValueError(f"`data_format` values other than 'NHWC' are not supported. Received: data_format={data_format}")
+        raise ValueError("`data_format` values other than 'NHWC' are not supported. Received: data_format="
+                         f"{data_format}")
     return cards.MaxPoolWithArgmax(  # type: ignore[operator]
         input, ksize=sequence(ksize, 2, 3, "ksize"), strides=sequence(strides, 2, 3, "strides"), padding=padding,
         Targmax=as_dtype(output_dtype), include_batch_in_index=include_batch, name=name,
