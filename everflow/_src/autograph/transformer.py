@@ -57,6 +57,7 @@ class FunctionTransformer(ast.NodeTransformer):
         self.options = options
         self.locals: set[str] = set()
         self.parameters: set[str] = set()
+        self.first_parameter: str | None = None
         self.declared: dict[str, str] = {}
         self.cells: set[str] = set()
 
@@ -71,6 +72,7 @@ class FunctionTransformer(ast.NodeTransformer):
             a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs,
                             *(x for x in (node.args.vararg, node.args.kwarg) if x))
         }
+        self.first_parameter = next((a.arg for a in (*node.args.posonlyargs, *node.args.args)), None)
         for statement in ast.walk(node):
             if isinstance(statement, ast.Global):
                 self.declared.update(dict.fromkeys(statement.names, "global"))
@@ -325,6 +327,9 @@ class FunctionTransformer(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> Any:
         if isinstance(node.func, ast.Name) and node.func.id in _LEFT_ALONE:
+            if node.func.id == "super" and not node.args and self.first_parameter is not None:
+                # Inside of the functions that branches become, Python no longer knows what it stands for.
+                node.args = [_name("__class__"), _name(self.first_parameter)]
             return self.generic_visit(node)
         if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name) and \
                 node.func.value.id == "ag__":
