@@ -475,7 +475,7 @@ class FIFOQueue(QueueBase):
     >>> queue = tf.queue.FIFOQueue(3, tf.float32)
     >>> queue.enqueue(1.5)
     >>> queue.size().numpy(), queue.dequeue().numpy()
-    (np.int32(1), np.float32(1.5))
+    (1, 1.5)
     """
 
     def __init__(
