@@ -84,7 +84,7 @@ def references_in(key: Any) -> list[Any]:
 
 def by_value(value: Any) -> bool:
     """True for objects that are their value, like frozen dataclasses: equal ones share a trace at any time."""
-    if isinstance(value, (TensorShape, DType, TypeSpec)):
+    if isinstance(value, (TensorShape, DType, TypeSpec, frozenset)):
         return True
     parameters = getattr(type(value), "__dataclass_params__", None)
     return parameters is not None and parameters.frozen and parameters.eq
@@ -170,7 +170,7 @@ def part_of_key(value: Any, tensors: list[Any]) -> Any:
     try:
         return ("object", Referenced(value))
     except TypeError:
-        return (cls, value)  # cannot be referenced weakly: a number, a range, a frozenset
+        return (cls, value)  # cannot be referenced weakly: a number, a range
 
 
 def _without_static_shape(spec: Any) -> Any:
