@@ -1,0 +1,215 @@
+"""The runtime of converted code: Python decides where it can, the graph where it must."""
+
+import pytest
+
+import everflow as tf
+from everflow._src.autograph import operators
+from everflow._src.autograph.state import Undefined, UndefinedReturnValue, covers, ldu, returned
+
+
+class State:
+    """A function's variables, as converted code gives access to them."""
+
+    def __init__(self, **values):
+        self.values = values
+        self.symbols = tuple(values)
+
+    def get(self):
+        return tuple(self.values.values())
+
+    def set(self, values):
+        self.values.update(zip(self.symbols, values))
+
+
+@pytest.fixture
+def graph():
+    with tf.Graph().as_default() as graph:
+        yield graph
+
+
+def types(graph):
+    return {op.type for op in graph.get_operations()}
+
+
+def run(tensor, feeds=None):
+    with tf.compat.v1.Session(graph=tensor.graph) as session:
+        return session.run(tensor, feeds)
+
+
+# ---- undefined variables
+
+
+def test_undefined_variables_fail_when_used():
+    missing = Undefined("x")
+    for use in (lambda: missing + 1, lambda: 1 - missing, lambda: missing(), lambda: missing.y, lambda: bool(missing),
+                lambda: missing[0], lambda: list(missing), lambda: missing < 2, lambda: -missing):
+        with pytest.raises(UnboundLocalError, match="'x'"):
+            use()
+    assert returned(UndefinedReturnValue()) is None and returned(3) == 3
+    assert isinstance(ldu(lambda: not_there, "x"), Undefined) and ldu(lambda: 5, "x") == 5  # noqa: F821
+
+
+@pytest.mark.parametrize("general, specific, expected", [
+    ([None, 2], [3, 2], True), ([3, 2], [None, 2], False), (None, [1], True), ([1], None, False), ([1], [1, 1], False),
+    ([], [], True),
+])
+def test_shapes_that_cover_others(general, specific, expected):
+    assert covers(tf.TensorShape(general), tf.TensorShape(specific)) is expected
+
+
+# ---- if
+
+
+def branch(condition, state, main, orelse, outputs=None):
+    outputs = len(state.symbols) if outputs is None else outputs
+    operators.if_stmt(condition, lambda: state.values.update(main()), lambda: state.values.update(orelse()), state.get,
+                      state.set, state.symbols, outputs)
+    return state.values
+
+
+@pytest.mark.parametrize("condition", [True, False, 1, "", tf.constant(True)])
+def test_known_conditions_run_one_branch(condition):
+    ran = []
+    branch(condition, State(x=0), lambda: ran.append("main") or {}, lambda: ran.append("else") or {})
+    assert ran == (["main"] if condition else ["else"])
+
+
+def test_branches_of_the_graph(graph):
+    c = tf.compat.v1.placeholder(tf.bool, [])
+    state = State(x=tf.constant(1), y=5, name="same")
+    values = branch(c, state, lambda: {"x": state.values["x"] + 1}, lambda: {"y": 7})
+    assert values["name"] == "same" and "If" in types(graph) or "StatelessIf" in types(graph)
+    assert [run(tf.stack([values["x"], values["y"]]), {c: v}).tolist() for v in (True, False)] == [[2, 5], [1, 7]]
+
+
+@pytest.mark.parametrize("main, orelse, error, words", [
+    ({"x": 1}, {}, ValueError, "'x' must also be initialized in the else branch"),
+    ({}, {"x": 1}, ValueError, "'x' must also be initialized in the main branch"),
+    ({"x": 1}, {"x": 1.0}, TypeError, "dtype int32 .* dtype float32"),
+    ({"x": (1, 2)}, {"x": (1, 2, 3)}, TypeError, "same nested structure"),
+    ({"x": None}, {"x": 1}, TypeError, "None in one branch"),
+])
+def test_branches_that_disagree(graph, main, orelse, error, words):
+    state = State(x=Undefined("x"))
+    with pytest.raises(error, match=words):
+        branch(tf.compat.v1.placeholder(tf.bool, []), state, lambda: main, lambda: orelse)
+    assert isinstance(state.values["x"], Undefined)  # as before
+
+
+def test_what_only_one_branch_needs_inside(graph):
+    state = State(x=tf.constant(1), scratch=Undefined("scratch"))
+    values = branch(tf.compat.v1.placeholder(tf.bool, []), state, lambda: {"scratch": 3, "x": 2}, dict, outputs=1)
+    assert values["x"].dtype == tf.int32 and isinstance(values["scratch"], Undefined)
+
+
+# ---- loops
+
+
+def repeat(test, state, body, options=None):
+    operators.while_stmt(lambda: test(**state.values), lambda: state.values.update(body(**state.values)), state.get,
+                         state.set, state.symbols, options)
+    return state.values
+
+
+def test_while_in_python():
+    assert repeat(lambda i: i < 5, State(i=0), lambda i: {"i": i + 2})["i"] == 6
+
+
+def test_while_in_the_graph(graph):
+    n = tf.compat.v1.placeholder(tf.int32, [])
+    state = State(i=0, s=0.5, same=None)
+    values = repeat(lambda i, s, same: i < n, state, lambda i, s, same: {"i": i + 1, "s": s * 2.0})
+    assert values["same"] is None and [run(values["s"], {n: v}) for v in (0, 3)] == [0.5, 4.0]
+
+
+def test_loops_that_turn_symbolic_later(graph):
+    def body(i):
+        return {"i": i + 1 if isinstance(i, tf.Tensor) or i < 2 else tf.constant(i + 1)}
+
+    values = repeat(lambda i: i < 6, State(i=0), body)
+    assert run(values["i"]) == 6
+
+
+@pytest.mark.parametrize("body, error, words", [
+    (lambda x: {"x": 1.5}, TypeError, "dtype int32 before the loop, but dtype float32"),
+    (lambda x: {"x": (x, x)}, TypeError, "nested structure"),
+    (lambda x: {"x": tf.stack([x, x])}, ValueError, "shape"),
+    (lambda x: {"x": None}, TypeError, "'x'"),
+])
+def test_loops_that_change_kind(graph, body, error, words):
+    state = State(x=0)
+    n = tf.compat.v1.placeholder(tf.bool, [])
+    with pytest.raises(error, match=words):
+        repeat(lambda x: n, state, body)
+    assert state.values["x"] == 0
+
+
+def test_maximum_iterations(graph):
+    true = tf.compat.v1.placeholder(tf.bool, [])
+    values = repeat(lambda i: true, State(i=0), lambda i: {"i": i + 1}, {"maximum_iterations": 4})
+    assert run(values["i"], {true: True}) == 4
+
+
+def each(items, state, body, extra=None):
+    operators.for_stmt(items, extra, lambda item: state.values.update(body(item, **state.values)), state.get, state.set,
+                       state.symbols, None)
+    return state.values
+
+
+def test_for_in_python_and_in_the_graph(graph):
+    assert each([1, 2, 3], State(s=0), lambda item, s: {"s": s + item})["s"] == 6
+    items = tf.compat.v1.placeholder(tf.int32, [None])
+    values = each(items, State(s=0), lambda item, s: {"s": s * 10 + item})
+    assert [run(values["s"], {items: v}) for v in ([], [1, 2, 3])] == [0, 123]
+    assert run(each(tf.range(10, 0, -3), State(s=0), lambda item, s: {"s": s * 100 + item})["s"]) == 10070401
+    with pytest.raises(ValueError, match="scalar"):
+        each(tf.constant(3), State(s=0), lambda item, s: {})
+
+
+def test_leaving_early():
+    state = State(s=0)
+    each(iter([1, 2, 3, 4]), state, lambda item, s: {"s": s + item}, lambda: state.values["s"] < 3)
+    assert state.values["s"] == 3
+    each(iter([1]), state, lambda item, s: {"s": -1}, lambda: False)
+    assert state.values["s"] == 3
+
+
+# ---- expressions
+
+
+def test_logic(graph):
+    def fail():
+        raise AssertionError("not needed")
+
+    assert operators.and_(lambda: 0, fail) == 0 and operators.or_(lambda: 5, fail) == 5
+    assert operators.and_(lambda: 1, list) == [] and operators.not_([]) is True
+    p = tf.compat.v1.placeholder(tf.bool, [])
+    both = operators.and_(lambda: p, lambda: tf.constant(True))
+    either = operators.or_(lambda: p, lambda: False)
+    found = tf.stack([both, either, operators.not_(p), operators.if_exp(p, lambda: False, lambda: True, "e")])
+    assert run(found, {p: True}).tolist() == [True, True, False, False]
+    assert run(found, {p: False}).tolist() == [False, False, True, True]
+
+
+def test_the_second_operand_runs_only_if_needed(graph):
+    x = tf.compat.v1.placeholder(tf.int32, [None])
+    safe = operators.and_(lambda: tf.size(x) > 0, lambda: x[0] > 0)
+    assert [run(safe, {x: v}) for v in ([], [1], [-1])] == [False, True, False]
+
+
+def test_assertions(graph):
+    with pytest.raises(AssertionError, match="wrong"):
+        operators.assert_stmt(False, lambda: "wrong")
+    operators.assert_stmt(tf.compat.v1.placeholder(tf.bool, [], name="p"), lambda: "wrong")
+    (op,) = [op for op in graph.get_operations() if op.type == "Assert"]
+    with tf.compat.v1.Session() as session:
+        session.run(op, {"p:0": True})
+        with pytest.raises(tf.errors.InvalidArgumentError, match="wrong"):
+            session.run(op, {"p:0": False})
+
+
+def test_items():
+    values = [1, 2]
+    assert operators.set_item(values, 0, 5) is values and values == [5, 2]
+    with tf.Graph().as_default():
+        assert run(operators.set_item(tf.constant([1, 2, 3]), 1, 9)).tolist() == [1, 9, 3]
