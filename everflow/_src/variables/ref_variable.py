@@ -187,34 +187,6 @@ class RefVariable(Variable, Trackable):
             raise TypeError(f"sparse_delta is not IndexedSlices: {sparse_delta}")
         return state.REF_SCATTER[kind](self._variable, sparse_delta.indices, convert(sparse_delta.values), name=name)
 
-    def scatter_add(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
-        """Adds `tf.IndexedSlices` to rows of the value."""
-        return self._scatter("add", sparse_delta, name)
-
-    def scatter_sub(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
-        """Subtracts `tf.IndexedSlices` from rows of the value."""
-        return self._scatter("sub", sparse_delta, name)
-
-    def scatter_mul(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
-        """Multiplies rows of the value by `tf.IndexedSlices`."""
-        return self._scatter("mul", sparse_delta, name)
-
-    def scatter_div(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
-        """Divides rows of the value by `tf.IndexedSlices`."""
-        return self._scatter("div", sparse_delta, name)
-
-    def scatter_max(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
-        """Rows become the larger of the value and `tf.IndexedSlices`."""
-        return self._scatter("max", sparse_delta, name)
-
-    def scatter_min(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
-        """Rows become the smaller of the value and `tf.IndexedSlices`."""
-        return self._scatter("min", sparse_delta, name)
-
-    def scatter_update(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
-        """Replaces rows of the value by `tf.IndexedSlices`."""
-        return self._scatter("update", sparse_delta, name)
-
     def scatter_nd_add(self, indices: Any, updates: Any, name: str | None = None) -> Any:
         """Adds to the slices that `indices` name."""
         return state.REF_SCATTER_ND["add"](self._variable, indices, updates, name=name)

@@ -313,34 +313,6 @@ class ResourceVariable(Variable, Trackable):
         return self._updated(state.RESOURCE_SCATTER[kind](
             self._handle, sparse_delta.indices, convert(sparse_delta.values, self._dtype), name=name), True)
 
-    def scatter_add(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
-        """Adds `tf.IndexedSlices` to rows of the value."""
-        return self._scatter("add", sparse_delta, name)
-
-    def scatter_sub(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
-        """Subtracts `tf.IndexedSlices` from rows of the value."""
-        return self._scatter("sub", sparse_delta, name)
-
-    def scatter_mul(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
-        """Multiplies rows of the value by `tf.IndexedSlices`."""
-        return self._scatter("mul", sparse_delta, name)
-
-    def scatter_div(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
-        """Divides rows of the value by `tf.IndexedSlices`."""
-        return self._scatter("div", sparse_delta, name)
-
-    def scatter_max(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
-        """Rows become the larger of the value and `tf.IndexedSlices`."""
-        return self._scatter("max", sparse_delta, name)
-
-    def scatter_min(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
-        """Rows become the smaller of the value and `tf.IndexedSlices`."""
-        return self._scatter("min", sparse_delta, name)
-
-    def scatter_update(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
-        """Replaces rows of the value by `tf.IndexedSlices`."""
-        return self._scatter("update", sparse_delta, name)
-
     def batch_scatter_update(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
         """Replaces elements of each batch entry: `value[..., indices[..., i]] = updates[..., i]`."""
         indices = convert(sparse_delta.indices)

@@ -307,6 +307,39 @@ class Variable(metaclass=VariableMeta):
     def _get_save_slice_info(self) -> Any:
         return self._save_slice_info
 
+    # ---- rows; how they are scattered is each kind's own
+
+    def _scatter(self, kind: str, sparse_delta: Any, name: str | None) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} has no rows to scatter")
+
+    def scatter_add(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
+        """Adds `tf.IndexedSlices` to rows of the value."""
+        return self._scatter("add", sparse_delta, name)
+
+    def scatter_sub(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
+        """Subtracts `tf.IndexedSlices` from rows of the value."""
+        return self._scatter("sub", sparse_delta, name)
+
+    def scatter_mul(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
+        """Multiplies rows of the value by `tf.IndexedSlices`."""
+        return self._scatter("mul", sparse_delta, name)
+
+    def scatter_div(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
+        """Divides rows of the value by `tf.IndexedSlices`."""
+        return self._scatter("div", sparse_delta, name)
+
+    def scatter_max(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
+        """Rows become the larger of the value and `tf.IndexedSlices`."""
+        return self._scatter("max", sparse_delta, name)
+
+    def scatter_min(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
+        """Rows become the smaller of the value and `tf.IndexedSlices`."""
+        return self._scatter("min", sparse_delta, name)
+
+    def scatter_update(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Any:
+        """Replaces rows of the value by `tf.IndexedSlices`."""
+        return self._scatter("update", sparse_delta, name)
+
 
 @export(v1=["Variable"])
 class VariableV1(Variable):
