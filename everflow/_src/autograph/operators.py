@@ -82,10 +82,6 @@ def control_flow_truth(value: Any) -> Any:
     return CARDS["NotEqual"](value, np.zeros((), value.dtype.numpy_dtype))
 
 
-def _leaves(values: Sequence[Any]) -> list[Any]:
-    return [leaf for v in values for leaf in flatten(v)]
-
-
 def _merge(symbol: str, before: Any, first: Any, second: Any) -> str:
     """How the branches' values of a variable come together: "same", "python" or "tensor".
 
@@ -155,7 +151,7 @@ def while_stmt(test: Callable[[], Any], body: Callable[[], None], get_state: Cal
     while True:
         holds = test()
         if is_symbolic(holds):
-            _while_in_graph(test, body, get_state, set_state, symbols, options)
+            _graph_loop(test, body, get_state, set_state, symbols, options)
             return
         if not holds:
             return
@@ -326,11 +322,6 @@ def _graph_loop(test: Callable[[], Any], step: Callable[[], None], get_state: Ca
     finally:
         set_state(start)
     set_state(state.restore(list(results)))
-
-
-def _while_in_graph(test: Callable[[], Any], body: Callable[[], None], get_state: Callable[[], tuple],
-                    set_state: Callable[[tuple], None], symbols: Sequence[str], options: dict[str, Any] | None) -> None:
-    _graph_loop(test, body, get_state, set_state, symbols, options)
 
 
 # ---- for

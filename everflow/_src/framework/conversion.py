@@ -339,7 +339,7 @@ def convert(value: Any, dtype: DType | None = None, name: str | None = None, hin
             if graph is not None:
                 return graph.accept(value)
             if isinstance(value, SymbolicTensor):
-                raise _symbolic_in_eager(value)
+                raise _out_of_graph_error(value)
         return value
     if dtype is None and hint is not None:
         try:
@@ -394,10 +394,6 @@ def _pack(value: Any, dtype: DType | None, name: str | None) -> Any:
     ]
     pack: Any = CARDS["Pack"]
     return pack(elements, name=name or "packed")
-
-
-def _symbolic_in_eager(tensor: SymbolicTensor) -> Exception:
-    return _out_of_graph_error(tensor)
 
 
 def _out_of_graph_error(tensor: SymbolicTensor) -> Exception:

@@ -108,10 +108,6 @@ def install_method(name: str, function: Callable, *classes: type) -> None:
         setattr(cls, name, function)
 
 
-def numpy_shape_of(value: Any) -> tuple[int, ...]:
-    return value.shape
-
-
 class EagerTensor(Tensor):
     """A tensor with a value: a NumPy array or scalar, or an opaque resource."""
 
@@ -532,5 +528,3 @@ def as_eager(value: Any, dtype: DType | None = None) -> EagerTensor:
     if hasattr(value, "addressable_data"):
         return DeviceTensor(value)
     return EagerTensor(value)
-
-

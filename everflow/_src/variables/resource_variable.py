@@ -12,7 +12,6 @@ from everflow._src.autodiff.tape import variable_accessed
 from everflow._src.framework import context
 from everflow._src.framework.context import LOCAL, STATE, current_graph
 from everflow._src.framework.conversion import convert
-from everflow._src.framework.dtypes import DType
 from everflow._src.framework.indexed_slices import IndexedSlices
 from everflow._src.framework.registry import CARDS
 from everflow._src.framework.tensor import EagerTensor, Tensor, as_eager
@@ -455,11 +454,6 @@ def _make(**arguments: Any) -> ResourceVariable:
 
 
 install_kind("resource", _make)
-
-
-def dtype_of_handle(handle: Any) -> DType:
-    """The dtype of the values behind a handle."""
-    return handle._handle_dtype
 
 
 def is_resource_variable(variable: Any) -> bool:

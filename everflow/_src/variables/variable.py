@@ -381,10 +381,6 @@ for _name in Tensor.OVERLOADABLE_OPERATORS - {"__eq__", "__ne__", "__getitem__",
     setattr(Variable, _name, _operator(_name))
 
 
-def is_variable(value: Any) -> bool:
-    return isinstance(value, Variable)
-
-
 def _convert_variable(variable: Variable, dtype: Any = None, name: str | None = None, as_ref: bool = False) -> Any:
     return variable._dense_var_to_tensor(dtype, name, as_ref)
 
@@ -407,10 +403,3 @@ def make_initial_value(initial_value: Any, dtype: DType | None, name: str = "ini
     if hasattr(initial_value, "__array__") and not hasattr(initial_value, "dtype"):
         initial_value = initial_value.__array__()
     return convert(initial_value, dtype, name)
-
-
-def graph_of_variables() -> Any:
-    """The graph a variable made here belongs to, None in eager mode."""
-    return current_graph() if STATE.busy else None
-
-
