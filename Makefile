@@ -26,8 +26,8 @@ bench: $(STAMP)
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
 
-# The stamp makes the installation happen once, and again when the dependencies change.
-$(STAMP): pyproject.toml
+# The stamp makes the installation happen once, and again when the dependencies or the native kernels change.
+$(STAMP): pyproject.toml setup.py $(wildcard everflow/_src/runtime/native/kernels/*)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
 	touch $@

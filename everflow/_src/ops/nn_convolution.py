@@ -13,141 +13,13 @@ from everflow._src.framework.constant_value import constant_value_as_shape
 from everflow._src.framework.context import is_needed
 from everflow._src.framework.registry import STRING, Attr, Card, op
 from everflow._src.framework.tensor_shape import TensorShape
+from everflow._src.ops import nn_convolution_kernels as convolutions
 from everflow._src.ops import nn_windows as geometry
+from everflow._src.ops.nn_convolution_kernels import Geometry
 from everflow._src.runtime.failures import invalid
 
 _TYPES = (dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64)
 _CONV2D_TYPES = (*_TYPES, dtypes.int32)
-
-
-class _Geometry:
-    """Sizes of one convolution, worked out from shapes and attrs (channels last)."""
-
-    def __init__(self, x_shape: Sequence[int], w_shape: Sequence[int], strides: Sequence[int],
-                 dilations: Sequence[int], padding: str, explicit: Sequence[int], data_format: str) -> None:
-        self.strides = geometry.spatial(strides, data_format)
-        self.dilations = geometry.spatial(dilations, data_format)
-        geometry.check_strides(self.strides, "convolution")
-        self.sizes = tuple(x_shape[1:-1])
-        self.windows = tuple(w_shape[:-2])
-        self.pads = geometry.paddings(self.sizes, self.windows, self.strides, self.dilations, padding, explicit,
-                                      data_format)
-        self.outputs = geometry.output_sizes(self.sizes, self.windows, self.strides, self.dilations, self.pads)
-        channels, per_group = x_shape[-1], w_shape[-2]
-        if per_group == 0 or channels % per_group:
-            raise invalid(f"input depth must be evenly divisible by filter depth: {channels} vs {per_group}")
-        self.groups = channels // per_group
-        if w_shape[-1] % self.groups:
-            raise invalid(f"output depth must be evenly divisible by number of groups: {w_shape[-1]} vs {self.groups}")
-
-
-def _compute_dtype(dtype: np.dtype) -> np.dtype:
-    """Half precision is accumulated in single precision."""
-    return np.dtype(np.float32) if dtype.itemsize == 2 else dtype
-
-
-def _columns(x: np.ndarray, g: _Geometry) -> np.ndarray:
-    """[batch * outputs, windows * channels], a row per window."""
-    padded = geometry.pad_spatial(x, g.pads)
-    view = geometry.windows_of(padded, g.windows, g.strides, g.dilations, g.outputs)
-    rows = x.shape[0] * int(np.prod(g.outputs))
-    return view.reshape(rows, int(np.prod(g.windows)) * x.shape[-1])
-
-
-def _forward(x: np.ndarray, w: np.ndarray, g: _Geometry) -> np.ndarray:
-    dtype, work = x.dtype, _compute_dtype(x.dtype)
-    x, w = x.astype(work, copy=False), w.astype(work, copy=False)
-    count = w.shape[-1]
-    if g.groups == 1:
-        result = _columns(x, g) @ w.reshape(-1, count)
-    else:
-        depth, width = w.shape[-2], count // g.groups
-        result = np.concatenate([
-            _columns(x[..., i * depth:(i + 1) * depth], g) @ w[..., i * width:(i + 1) * width].reshape(-1, width)
-            for i in range(g.groups)
-        ], axis=-1)
-    return result.reshape(x.shape[0], *g.outputs, count).astype(dtype, copy=False)
-
-
-def _by_data(dy: np.ndarray, w: np.ndarray, x_shape: Sequence[int], g: _Geometry) -> np.ndarray:
-    dtype, work = dy.dtype, _compute_dtype(dy.dtype)
-    dy, w = dy.astype(work, copy=False), w.astype(work, copy=False)
-    sizes = [s + b + a for s, (b, a) in zip(g.sizes, g.pads)]
-    padded = np.zeros((x_shape[0], *sizes, x_shape[-1]), work)
-    depth, width = w.shape[-2], w.shape[-1] // g.groups
-    for i in range(g.groups):
-        part = dy[..., i * width:(i + 1) * width]
-        kernel = w[..., i * width:(i + 1) * width]
-        target = padded[..., i * depth:(i + 1) * depth]
-        columns = (part.reshape(-1, width) @ kernel.reshape(-1, width).T).reshape(
-            x_shape[0], *g.outputs, *g.windows, depth)
-        for offset in geometry.offsets(g.windows):
-            where = geometry.offset_slice(offset, g.outputs, g.strides, g.dilations)
-            target[where] += columns[(slice(None),) * (1 + len(g.outputs)) + offset]
-    return np.ascontiguousarray(geometry.crop(padded, g.pads)).astype(dtype, copy=False)
-
-
-def _by_weights(x: np.ndarray, dy: np.ndarray, w_shape: Sequence[int], g: _Geometry) -> np.ndarray:
-    dtype, work = x.dtype, _compute_dtype(x.dtype)
-    x, dy = x.astype(work, copy=False), dy.astype(work, copy=False)
-    depth, width = w_shape[-2], w_shape[-1] // g.groups
-    parts = []
-    for i in range(g.groups):
-        columns = _columns(x[..., i * depth:(i + 1) * depth], g)
-        part = np.ascontiguousarray(dy[..., i * width:(i + 1) * width]).reshape(-1, width)
-        parts.append((columns.T @ part).reshape(*w_shape[:-1], width))
-    return (parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)).astype(dtype, copy=False)
-
-
-# ---- the same through XLA
-
-
-def _xla_forward(jax: Any, x: Any, w: Any, g: _Geometry) -> Any:
-    letters = "DHW"[-len(g.windows):]
-    return jax.lax.conv_general_dilated(
-        x, w, g.strides, g.pads, rhs_dilation=g.dilations,
-        dimension_numbers=(f"N{letters}C", f"{letters}IO", f"N{letters}C"), feature_group_count=g.groups,
-    )
-
-
-def _xla_by_data(jax: Any, dy: Any, w: Any, x_shape: Sequence[int], g: _Geometry) -> Any:
-    like = jax.ShapeDtypeStruct(tuple(int(s) for s in x_shape), dy.dtype)
-    return jax.linear_transpose(lambda x: _xla_forward(jax, x, w, g), like)(dy)[0]
-
-
-# More products than this cost more to compile than they save.
-_MOST_PRODUCTS = 32
-_NARROW = 64
-
-
-def _products_by_weights(jax: Any, x: Any, dy: Any, w_shape: Sequence[int], g: _Geometry) -> Any:
-    """The gradient by weights as matrix products, one per row of the window.
-
-    XLA's own convolution with windows as large as the image is three times slower on a CPU.
-    """
-    jnp, lax = jax.numpy, jax.lax
-    padded = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *((b, a, 0) for b, a in g.pads), (0, 0, 0)])
-    flat = dy.reshape(-1, w_shape[-1])
-    work = jnp.float32 if x.dtype.itemsize == 2 else x.dtype
-    taps = list(geometry.offsets(g.windows))
-    # Products of very few rows are slow as well: narrow images put all taps into one.
-    together = len(taps) if len(taps) * x.shape[-1] <= _NARROW else g.windows[-1]
-    parts = []
-    for first in range(0, len(taps), together):
-        columns = jnp.concatenate([
-            padded[geometry.offset_slice(tap, g.outputs, g.strides, g.dilations)]
-            for tap in taps[first:first + together]
-        ], axis=-1).reshape(-1, together * x.shape[-1])
-        parts.append(lax.dot_general(columns, flat, (((0,), (0,)), ((), ())), preferred_element_type=work))
-    return jnp.stack(parts).reshape(tuple(int(s) for s in w_shape)).astype(dy.dtype)
-
-
-def _xla_by_weights(jax: Any, x: Any, dy: Any, w_shape: Sequence[int], g: _Geometry) -> Any:
-    few = 0 < np.prod(g.windows[:-1], dtype=int) <= _MOST_PRODUCTS
-    if g.groups == 1 and few and g.windows[-1] and jax.default_backend() == "cpu":
-        return _products_by_weights(jax, x, dy, w_shape, g)
-    like = jax.ShapeDtypeStruct(tuple(int(s) for s in w_shape), dy.dtype)
-    return jax.linear_transpose(lambda w: _xla_forward(jax, x, w, g), like)(dy)[0]
 
 
 # ---- cards
@@ -188,20 +60,22 @@ def _conv_kernels(dims: int) -> dict[str, Any]:
     def forward(xp: Any, x: Any, w: Any, *attrs: Any) -> Any:
         check(x, w)
         x = prepare(xp, x, attrs)
-        return geometry.from_channels_last(xp, _forward(x, w, _Geometry(x.shape, w.shape, *attrs)), attrs[4])
+        result = convolutions.forward(x, w, Geometry(x.shape, w.shape, *attrs))
+        return geometry.from_channels_last(xp, result, attrs[4])
 
     def forward_xla(jax: Any, x: Any, w: Any, *attrs: Any) -> Any:
         check(x, w)
         xp = jax.numpy
         x = prepare(xp, x, attrs)
-        return geometry.from_channels_last(xp, _xla_forward(jax, x, w, _Geometry(x.shape, w.shape, *attrs)), attrs[4])
+        result = convolutions.compiled_forward(jax, x, w, Geometry(x.shape, w.shape, *attrs))
+        return geometry.from_channels_last(xp, result, attrs[4])
 
     def data(first: Any, xp: Any, function: Any, sizes: Any, w: Any, dy: Any, attrs: tuple[Any, ...]) -> Any:
         sizes = [int(s) for s in sizes]
         if geometry.is_channels_first(attrs[4]):
             sizes = [sizes[0], *sizes[2:], sizes[1]]
         dy = prepare(xp, dy, attrs)
-        g = _Geometry(sizes, w.shape, *attrs)
+        g = Geometry(sizes, w.shape, *attrs)
         if tuple(dy.shape[1:-1]) != tuple(g.outputs):
             raise invalid(f"Conv gradient: size of out_backprop {list(dy.shape)} doesn't match computed: expected "
                           f"spatial sizes {g.outputs}")
@@ -211,7 +85,7 @@ def _conv_kernels(dims: int) -> dict[str, Any]:
     def weights(first: Any, xp: Any, function: Any, x: Any, sizes: Any, dy: Any, attrs: tuple[Any, ...]) -> Any:
         x, dy = prepare(xp, x, attrs), prepare(xp, dy, attrs)
         sizes = [int(s) for s in sizes]
-        g = _Geometry(x.shape, sizes, *attrs)
+        g = Geometry(x.shape, sizes, *attrs)
         args = (x, dy, sizes, g) if first is None else (first, x, dy, sizes, g)
         return function(*args)
 
@@ -271,8 +145,9 @@ def _family(forward: str, by_data: str, by_weights: str, dims: int, data_format:
 
     data_card = op(
         by_data, f"input_sizes: {size_type}, filter: T, out_backprop: T -> output: T", T=types, **attrs, **size_attr,
-        kernel=call(lambda xp, sizes, w, dy, *a: kernels["data"](None, xp, _by_data, sizes, w, dy, a)),
-        xla=call(lambda jax, sizes, w, dy, *a: kernels["data"](jax, jax.numpy, _xla_by_data, sizes, w, dy, a)),
+        kernel=call(lambda xp, sizes, w, dy, *a: kernels["data"](None, xp, convolutions.by_data, sizes, w, dy, a)),
+        xla=call(lambda jax, sizes, w, dy, *a: kernels["data"](
+            jax, jax.numpy, convolutions.compiled_by_data, sizes, w, dy, a)),
         shape=lambda op: shapes.with_rank(constant_value_as_shape(op._inputs[0]), dims + 2), static=("input_sizes",),
         gradient=data_gradient,
         sample=lambda: ([np.array([2, *[5] * dims, 3], np.int32),
@@ -289,8 +164,10 @@ def _family(forward: str, by_data: str, by_weights: str, dims: int, data_format:
 
     weights_card = op(
         by_weights, "input: T, filter_sizes: int32, out_backprop: T -> output: T", T=types, **attrs,
-        kernel=call(lambda xp, x, sizes, dy, *a: kernels["weights"](None, xp, _by_weights, x, sizes, dy, a)),
-        xla=call(lambda jax, x, sizes, dy, *a: kernels["weights"](jax, jax.numpy, _xla_by_weights, x, sizes, dy, a)),
+        kernel=call(lambda xp, x, sizes, dy, *a: kernels["weights"](
+            None, xp, convolutions.by_weights, x, sizes, dy, a)),
+        xla=call(lambda jax, x, sizes, dy, *a: kernels["weights"](
+            jax, jax.numpy, convolutions.compiled_by_weights, x, sizes, dy, a)),
         shape=lambda op: shapes.with_rank(constant_value_as_shape(op._inputs[1]), dims + 2), static=("filter_sizes",),
         gradient=weights_gradient,
         sample=lambda: ([np.random.RandomState(0).randn(2, *[5] * dims, 3).astype(np.float32),
@@ -311,87 +188,59 @@ Conv3D, Conv3DBackpropInputV2, Conv3DBackpropFilterV2 = _family(
 # ---- depthwise
 
 
-def _depthwise_geometry(x_shape: Sequence[int], w_shape: Sequence[int], strides: Any, dilations: Any, padding: str,
-                        explicit: Any, data_format: str) -> _Geometry:
-    # As a grouped convolution: one group per channel.
+def _grouped(x_shape: Sequence[int], w_shape: Sequence[int], strides: Any, dilations: Any, padding: str, explicit: Any,
+             data_format: str) -> tuple[tuple[int, ...], Geometry]:
+    """Shape of the filter and geometry of a depthwise convolution as a grouped one: one group per channel."""
+    if len(x_shape) != 4 or len(w_shape) != 4:
+        raise invalid(f"input and filter must be 4-dimensional: {list(x_shape)} and {list(w_shape)}")
     if x_shape[-1] != w_shape[-2]:
         raise invalid(f"input and filter must have the same depth: {x_shape[-1]} vs {w_shape[-2]}")
-    return _Geometry(x_shape, (*w_shape[:2], 1, w_shape[2] * w_shape[3]), strides, dilations, padding, explicit,
-                     data_format)
+    shape = (*w_shape[:2], 1, w_shape[2] * w_shape[3])
+    return shape, Geometry(x_shape, shape, strides, dilations, padding, explicit, data_format)
 
 
-def _depthwise(xp: Any, input: Any, filter: Any, *, strides: Any, dilations: Any, padding: Any, explicit_paddings: Any,
-               data_format: Any) -> Any:
-    x = geometry.to_channels_last(xp, input, data_format)
-    g = _depthwise_geometry(x.shape, filter.shape, strides, dilations, padding, explicit_paddings, data_format)
-    padded = geometry.pad_spatial(x, g.pads)
-    result = np.zeros((x.shape[0], *g.outputs, filter.shape[2], filter.shape[3]), _compute_dtype(x.dtype))
-    for offset in geometry.offsets(g.windows):
-        part = padded[geometry.offset_slice(offset, g.outputs, g.strides, g.dilations)]
-        result += part[..., None] * filter[offset]
-    result = result.reshape(*result.shape[:-2], -1).astype(x.dtype, copy=False)
-    return geometry.from_channels_last(xp, result, data_format)
+def _depthwise_kernels(kernel: Any) -> dict[str, Any]:
+    """The NumPy and the XLA kernel of one of the three operations: `kernel(first, xp, operands, attrs)`."""
+
+    def attrs_of(function: Any) -> Any:
+        def wrapped(first: Any, *operands: Any, strides: Any, dilations: Any, padding: Any, explicit_paddings: Any,
+                    data_format: Any) -> Any:
+            return function(first, operands, (strides, dilations, padding, explicit_paddings, data_format))
+        return wrapped
+
+    return {
+        "kernel": attrs_of(lambda xp, operands, attrs: kernel(None, xp, operands, attrs)),
+        "xla": attrs_of(lambda jax, operands, attrs: kernel(jax, jax.numpy, operands, attrs)),
+    }
 
 
-def _depthwise_by_data(xp: Any, sizes: Any, filter: Any, dy: Any, *, strides: Any, dilations: Any, padding: Any,
-                       explicit_paddings: Any, data_format: Any) -> Any:
-    sizes = [int(s) for s in sizes]
-    if geometry.is_channels_first(data_format):
+def _depthwise(jax: Any, xp: Any, operands: Any, attrs: Any) -> Any:
+    x = geometry.to_channels_last(xp, operands[0], attrs[-1])
+    shape, g = _grouped(x.shape, operands[1].shape, *attrs)
+    w = operands[1].reshape(shape)
+    result = convolutions.forward(x, w, g) if jax is None else convolutions.compiled_forward(jax, x, w, g)
+    return geometry.from_channels_last(xp, result, attrs[-1])
+
+
+def _depthwise_by_data(jax: Any, xp: Any, operands: Any, attrs: Any) -> Any:
+    sizes = [int(s) for s in operands[0]]
+    if geometry.is_channels_first(attrs[-1]):
         sizes = [sizes[0], *sizes[2:], sizes[1]]
-    dy = geometry.to_channels_last(xp, dy, data_format)
-    g = _depthwise_geometry(sizes, filter.shape, strides, dilations, padding, explicit_paddings, data_format)
-    padded = np.zeros((sizes[0], *(s + b + a for s, (b, a) in zip(g.sizes, g.pads)), sizes[-1]), dy.dtype)
-    parts = dy.reshape(*dy.shape[:-1], filter.shape[2], filter.shape[3])
-    for offset in geometry.offsets(g.windows):
-        padded[geometry.offset_slice(offset, g.outputs, g.strides, g.dilations)] += (parts * filter[offset]).sum(
-            -1, dtype=dy.dtype)
-    return geometry.from_channels_last(xp, np.ascontiguousarray(geometry.crop(padded, g.pads)), data_format)
+    dy = geometry.to_channels_last(xp, operands[2], attrs[-1])
+    shape, g = _grouped(sizes, operands[1].shape, *attrs)
+    w = operands[1].reshape(shape)
+    result = (convolutions.by_data(dy, w, sizes, g) if jax is None
+              else convolutions.compiled_by_data(jax, dy, w, sizes, g))
+    return geometry.from_channels_last(xp, result, attrs[-1])
 
 
-def _depthwise_by_weights(xp: Any, input: Any, sizes: Any, dy: Any, *, strides: Any, dilations: Any, padding: Any,
-                          explicit_paddings: Any, data_format: Any) -> Any:
-    x, dy = (geometry.to_channels_last(xp, t, data_format) for t in (input, dy))
-    sizes = [int(s) for s in sizes]
-    g = _depthwise_geometry(x.shape, sizes, strides, dilations, padding, explicit_paddings, data_format)
-    padded = geometry.pad_spatial(x, g.pads)
-    parts = dy.reshape(*dy.shape[:-1], sizes[2], sizes[3])
-    result = np.zeros(sizes, x.dtype)
-    for offset in geometry.offsets(g.windows):
-        part = padded[geometry.offset_slice(offset, g.outputs, g.strides, g.dilations)]
-        result[offset] = np.einsum("bhwc,bhwcm->cm", part, parts)
-    return result
-
-
-def _depthwise_xla(jax: Any, x: Any, w: Any, g: _Geometry) -> Any:
-    return _xla_forward(jax, x, jax.numpy.reshape(w, (*w.shape[:2], 1, -1)), g)
-
-
-def _depthwise_xla_kernel(jax: Any, input: Any, filter: Any, *, strides: Any, dilations: Any, padding: Any,
-                          explicit_paddings: Any, data_format: Any) -> Any:
-    x = geometry.to_channels_last(jax.numpy, input, data_format)
-    g = _depthwise_geometry(x.shape, filter.shape, strides, dilations, padding, explicit_paddings, data_format)
-    return geometry.from_channels_last(jax.numpy, _depthwise_xla(jax, x, filter, g), data_format)
-
-
-def _depthwise_by_data_xla(jax: Any, sizes: Any, filter: Any, dy: Any, *, strides: Any, dilations: Any, padding: Any,
-                           explicit_paddings: Any, data_format: Any) -> Any:
-    sizes = [int(s) for s in sizes]
-    if geometry.is_channels_first(data_format):
-        sizes = [sizes[0], *sizes[2:], sizes[1]]
-    dy = geometry.to_channels_last(jax.numpy, dy, data_format)
-    g = _depthwise_geometry(sizes, filter.shape, strides, dilations, padding, explicit_paddings, data_format)
-    like = jax.ShapeDtypeStruct(tuple(sizes), dy.dtype)
-    result = jax.linear_transpose(lambda x: _depthwise_xla(jax, x, filter, g), like)(dy)[0]
-    return geometry.from_channels_last(jax.numpy, result, data_format)
-
-
-def _depthwise_by_weights_xla(jax: Any, input: Any, sizes: Any, dy: Any, *, strides: Any, dilations: Any, padding: Any,
-                              explicit_paddings: Any, data_format: Any) -> Any:
-    x, dy = (geometry.to_channels_last(jax.numpy, t, data_format) for t in (input, dy))
-    sizes = tuple(int(s) for s in sizes)
-    g = _depthwise_geometry(x.shape, sizes, strides, dilations, padding, explicit_paddings, data_format)
-    like = jax.ShapeDtypeStruct(sizes, dy.dtype)
-    return jax.linear_transpose(lambda w: _depthwise_xla(jax, x, w, g), like)(dy)[0]
+def _depthwise_by_weights(jax: Any, xp: Any, operands: Any, attrs: Any) -> Any:
+    x, dy = (geometry.to_channels_last(xp, t, attrs[-1]) for t in (operands[0], operands[2]))
+    sizes = tuple(int(s) for s in operands[1])
+    shape, g = _grouped(x.shape, sizes, *attrs)
+    result = (convolutions.by_weights(x, dy, shape, g) if jax is None
+              else convolutions.compiled_by_weights(jax, x, dy, shape, g))
+    return result.reshape(sizes)
 
 
 def _depthwise_shape(op: Any) -> TensorShape:
@@ -419,8 +268,8 @@ def _options(op: Any) -> dict[str, Any]:
 _SAMPLE_OPTIONS = {"strides": [1, 1, 1, 1], "padding": "SAME"}
 
 DepthwiseConv2dNative = op(
-    "DepthwiseConv2dNative", "input: T, filter: T -> output: T", T=_TYPES, **_DEPTHWISE_ATTRS, kernel=_depthwise,
-    xla=_depthwise_xla_kernel, shape=_depthwise_shape,
+    "DepthwiseConv2dNative", "input: T, filter: T -> output: T", T=_TYPES, **_DEPTHWISE_ATTRS,
+    **_depthwise_kernels(_depthwise), shape=_depthwise_shape,
     gradient=lambda dy, *, op, input_shape, filter_shape: (
         DepthwiseConv2dNativeBackpropInput(input_shape.tensor(), op.inputs[1], dy, **_options(op)),
         DepthwiseConv2dNativeBackpropFilter(op.inputs[0], filter_shape.tensor(), dy, **_options(op))),
@@ -431,7 +280,7 @@ DepthwiseConv2dNative = op(
 
 DepthwiseConv2dNativeBackpropInput = op(
     "DepthwiseConv2dNativeBackpropInput", "input_sizes: int32, filter: T, out_backprop: T -> output: T", T=_TYPES,
-    **_DEPTHWISE_ATTRS, kernel=_depthwise_by_data, xla=_depthwise_by_data_xla, static=("input_sizes",),
+    **_DEPTHWISE_ATTRS, **_depthwise_kernels(_depthwise_by_data), static=("input_sizes",),
     shape=lambda op: shapes.with_rank(constant_value_as_shape(op._inputs[0]), 4),
     gradient=lambda dy, *, op, filter_shape: (
         None, DepthwiseConv2dNativeBackpropFilter(dy, filter_shape.tensor(), op.inputs[2], **_options(op)),
@@ -443,7 +292,7 @@ DepthwiseConv2dNativeBackpropInput = op(
 
 DepthwiseConv2dNativeBackpropFilter = op(
     "DepthwiseConv2dNativeBackpropFilter", "input: T, filter_sizes: int32, out_backprop: T -> output: T", T=_TYPES,
-    **_DEPTHWISE_ATTRS, kernel=_depthwise_by_weights, xla=_depthwise_by_weights_xla, static=("filter_sizes",),
+    **_DEPTHWISE_ATTRS, **_depthwise_kernels(_depthwise_by_weights), static=("filter_sizes",),
     shape=lambda op: shapes.with_rank(constant_value_as_shape(op._inputs[1]), 4),
     gradient=lambda dw, *, op, input_shape: (
         DepthwiseConv2dNativeBackpropInput(input_shape.tensor(), dw, op.inputs[2], **_options(op)), None,

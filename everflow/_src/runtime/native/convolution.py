@@ -1,0 +1,107 @@
+"""Convolutions by the native kernels.  Images are [batch, sizes..., channels], filters [windows..., in, out].
+
+Every function returns None where the kernels are missing or oneDNN has nothing worth using for the shape; the caller
+then goes on with NumPy or XLA.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from everflow._src.framework import dtypes
+from everflow._src.runtime.native.library import Library, compiled_library, library
+
+FORWARD, BY_DATA, BY_WEIGHTS = 0, 1, 2
+_TYPES = {np.dtype(np.float32): 0, np.dtype(dtypes.bfloat16.numpy_dtype): 1}
+# Fewer multiplications than this are done by NumPy before a call has crossed over.
+_LEAST_EAGER_WORK = 20_000
+
+
+def _numbers(kind: int, dtype: Any, x_shape: Sequence[int], w_shape: Sequence[int], g: Any, bias: bool = False,
+             relu: bool = False) -> np.ndarray | None:
+    """The description that `ConvolutionShape` in kernels/convolution.h reads; None for what it does not take."""
+    code = _TYPES.get(np.dtype(dtype))
+    dims = len(g.windows)
+    if code is None or not 1 <= dims <= 3 or 0 in x_shape or 0 in w_shape or 0 in g.outputs:
+        return None
+    spare = [0] * (3 - dims)
+    for size, window, stride, dilation, output, (before, _) in zip(
+        g.sizes, g.windows, g.strides, g.dilations, g.outputs, g.pads
+    ):
+        reach = (window - 1) * dilation + 1
+        behind = (output - 1) * stride + reach - size - before
+        if not 0 <= before < reach or not -stride < behind < reach:
+            return None  # padding wider than the window: oneDNN has no such convolution
+    rows: list[int] = [kind, code, dims, x_shape[0], x_shape[-1], w_shape[-1], g.groups, int(bias), int(relu)]
+    for extents in (g.sizes, g.windows, g.outputs, g.strides, g.dilations, [before for before, _ in g.pads]):
+        rows += [*extents, *spare]
+    return np.array(rows, np.int64)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_worth_it(found: Library, numbers: bytes) -> bool:
+    return bool(found.convolution_implementation(np.frombuffer(numbers, np.int64)))
+
+
+def eager(kind: int, a: np.ndarray, b: np.ndarray, x_shape: Sequence[int], w_shape: Sequence[int], g: Any
+          ) -> np.ndarray | None:
+    """A convolution, or its gradient by data or by weights, of NumPy arrays; the operands as in `compiled`."""
+    work = int(np.prod(w_shape)) * int(np.prod(g.outputs)) * int(x_shape[0])
+    if work < _LEAST_EAGER_WORK:
+        return None
+    found = library()
+    numbers = None if found is None else _numbers(kind, a.dtype, x_shape, w_shape, g)
+    if found is None or numbers is None or not _is_worth_it(found, numbers.tobytes()):
+        return None
+    result = np.empty(_result_shape(kind, x_shape, w_shape, g), a.dtype)
+    found.call("everflow_convolution", numbers, np.ascontiguousarray(a), np.ascontiguousarray(b), None, result)
+    return result
+
+
+def compiled(kind: int, jax: Any, a: Any, b: Any, x_shape: Sequence[int], w_shape: Sequence[int], g: Any,
+             otherwise: Callable[[Any, Any], Any], bias: Any = None, relu: bool = False) -> Any:
+    """The same of tracers, as a call inside of the program that is being compiled.
+
+    Args:
+      kind: FORWARD (images, filters), BY_DATA (gradient of the result, filters) or BY_WEIGHTS (images, gradient of
+        the result).
+      jax: the module.
+      a, b: the two operands.
+      x_shape, w_shape: shapes of the images and of the filters.
+      g: the geometry; see `_Geometry` in ops/nn_convolution.
+      otherwise: computes the same by XLA; it stands in under `vmap`.
+      bias: added to every channel of a forward convolution.
+      relu: True takes the maximum of that and 0.
+    """
+    found = compiled_library(jax)
+    numbers = None if found is None else _numbers(kind, a.dtype, x_shape, w_shape, g, bias is not None, relu)
+    if found is None or numbers is None or not _is_worth_it(found, numbers.tobytes()):
+        return None
+    target = jax.ffi.ffi_call(
+        "everflow_convolution", jax.ShapeDtypeStruct(_result_shape(kind, x_shape, w_shape, g), a.dtype))
+    operands = (a, b) if bias is None else (a, b, bias)
+    return with_vmap(jax, lambda *given: target(*given, numbers=numbers), otherwise)(*operands)
+
+
+def with_vmap(jax: Any, native: Callable[..., Any], otherwise: Callable[..., Any]) -> Callable[..., Any]:
+    """`native`, in whose place `otherwise` is mapped where jax maps over it."""
+    function = jax.custom_batching.custom_vmap(native)
+
+    def rule(size: int, batched: Sequence[bool], *operands: Any) -> tuple[Any, bool]:
+        del size
+        return jax.vmap(otherwise, in_axes=tuple(0 if b else None for b in batched))(*operands), True
+
+    function.def_vmap(rule)
+    return function
+
+
+def _result_shape(kind: int, x_shape: Sequence[int], w_shape: Sequence[int], g: Any) -> tuple[int, ...]:
+    if kind == BY_DATA:
+        return tuple(int(s) for s in x_shape)
+    if kind == BY_WEIGHTS:
+        return tuple(int(s) for s in w_shape)
+    return (int(x_shape[0]), *(int(o) for o in g.outputs), int(w_shape[-1]))

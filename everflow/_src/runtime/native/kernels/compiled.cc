@@ -1,0 +1,108 @@
+// Handlers for XLA's foreign-function interface: what compiled programs call, on XLA's own threads.
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "convolution.h"
+#include "dnnl_api.h"
+#include "product.h"
+#include "workers.h"
+#include "xla/ffi/api/ffi.h"
+
+namespace ffi = xla::ffi;
+
+namespace everflow {
+namespace {
+
+class XlaWorkers : public Workers {
+ public:
+  explicit XlaWorkers(ffi::ThreadPool pool) : pool_(pool), count_(static_cast<int>(pool.num_threads())) {}
+  int count() const override { return count_; }
+  void schedule(std::function<void()> task) override { pool_.Schedule(std::move(task)); }
+
+ private:
+  ffi::ThreadPool pool_;
+  int count_;
+};
+
+template <typename Work>
+ffi::Error guarded(Work work) {
+  try {
+    work();
+    return ffi::Error::Success();
+  } catch (const std::exception& failure) {
+    return ffi::Error::InvalidArgument(failure.what());
+  } catch (...) {
+    return ffi::Error::Internal("unknown failure");
+  }
+}
+
+void require(int64_t expected, ffi::DataType type, const ffi::AnyBuffer& buffer, const char* what) {
+  if (buffer.element_type() != type) throw Failure(std::string(what) + " has an unexpected type");
+  if (static_cast<int64_t>(buffer.element_count()) != expected) {
+    throw Failure(std::string(what) + " has another size than its shape says");
+  }
+}
+
+ffi::AnyBuffer operand(const ffi::RemainingArgs& arguments, size_t index) {
+  auto buffer = arguments.get<ffi::AnyBuffer>(index);
+  if (buffer.has_error()) throw Failure("an operand is missing");
+  return *buffer;
+}
+
+ffi::Error convolution_handler(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::Result<ffi::AnyBuffer> result,
+                               ffi::Span<const int64_t> numbers) {
+  return guarded([&] {
+    const auto shape = ConvolutionShape::parse(numbers.begin(), static_cast<int64_t>(numbers.size()));
+    if (arguments.size() != (shape.bias ? 3u : 2u)) throw Failure("convolution: an unexpected number of operands");
+    const auto type = shape.type == 1 ? ffi::DataType::BF16 : ffi::DataType::F32;
+    int64_t expected[3] = {shape.image_elements(), shape.filter_elements(), shape.result_elements()};
+    if (shape.kind == ConvolutionShape::kByData) std::swap(expected[0], expected[2]);
+    if (shape.kind == ConvolutionShape::kByWeights) std::swap(expected[1], expected[2]);
+    const ffi::AnyBuffer a = operand(arguments, 0), b = operand(arguments, 1);
+    require(expected[0], type, a, "the first operand");
+    require(expected[1], type, b, "the second operand");
+    require(expected[2], type, *result, "the result");
+    const void* bias = nullptr;
+    if (shape.bias) {
+      const ffi::AnyBuffer values = operand(arguments, 2);
+      require(shape.out_channels, type, values, "the bias");
+      bias = values.untyped_data();
+    }
+    XlaWorkers workers(pool);
+    convolution(workers, shape, a.untyped_data(), b.untyped_data(), bias, result->untyped_data());
+  });
+}
+
+ffi::Error product_handler(ffi::ThreadPool pool, ffi::AnyBuffer a, ffi::AnyBuffer b, ffi::Result<ffi::AnyBuffer> result,
+                           ffi::Span<const int64_t> numbers) {
+  return guarded([&] {
+    const auto shape = ProductShape::parse(numbers.begin(), static_cast<int64_t>(numbers.size()));
+    require(shape.count * shape.rows * shape.inner, ffi::DataType::F32, a, "the first operand");
+    require(shape.count * shape.inner * shape.columns, ffi::DataType::F32, b, "the second operand");
+    require(shape.count * shape.rows * shape.columns, ffi::DataType::F32, *result, "the result");
+    XlaWorkers workers(pool);
+    product(workers, shape, static_cast<const float*>(a.untyped_data()), static_cast<const float*>(b.untyped_data()),
+            static_cast<float*>(result->untyped_data()));
+  });
+}
+
+}  // namespace
+}  // namespace everflow
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(everflow_compiled_convolution, everflow::convolution_handler,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .RemainingArgs()
+                                  .Ret<ffi::AnyBuffer>()
+                                  .Attr<ffi::Span<const int64_t>>("numbers"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(everflow_compiled_product, everflow::product_handler,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .Ret<ffi::AnyBuffer>()
+                                  .Attr<ffi::Span<const int64_t>>("numbers"));

@@ -1,0 +1,348 @@
+#include "convolution.h"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "cache.h"
+#include "dnnl_api.h"
+#include "scratch.h"
+
+namespace everflow {
+
+namespace {
+
+constexpr int64_t kLargestExtent = int64_t{1} << 31;
+constexpr int64_t kMostElements = int64_t{1} << 40;
+// Less work than this is done before a second thread has woken up.
+constexpr double kWorthASecondThread = 2e6;
+
+int64_t product(int64_t first, const int64_t* values, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) first *= values[i];
+  return first;
+}
+
+int64_t reach(const ConvolutionShape& shape, int i) { return (shape.window[i] - 1) * shape.dilation[i] + 1; }
+
+int64_t after(const ConvolutionShape& shape, int i) {
+  return (shape.output[i] - 1) * shape.stride[i] + reach(shape, i) - shape.size[i] - shape.before[i];
+}
+
+size_t element_bytes(const ConvolutionShape& shape) { return shape.type == 1 ? 2 : 4; }
+
+void require(bool condition, const char* message) {
+  if (!condition) throw Failure(std::string("convolution: ") + message);
+}
+
+}  // namespace
+
+ConvolutionShape ConvolutionShape::parse(const int64_t* numbers, int64_t count) {
+  static_assert(sizeof(ConvolutionShape) == kNumbers * sizeof(int64_t), "the record is its numbers");
+  require(count == kNumbers, "the description is incomplete");
+  ConvolutionShape s;
+  std::memcpy(&s, numbers, sizeof(s));
+  require(s.kind >= 0 && s.kind <= 2, "unknown kind");
+  require(s.type == 0 || s.type == 1, "unknown type");
+  require(s.dims >= 1 && s.dims <= 3, "one to three spatial dimensions are needed");
+  require(s.bias == 0 || (s.bias == 1 && s.kind == kForward), "a bias belongs to the forward convolution");
+  require(s.relu == 0 || (s.relu == 1 && s.kind == kForward), "a rectifier belongs to the forward convolution");
+  for (int64_t extent : {s.batch, s.in_channels, s.out_channels, s.groups}) {
+    require(extent > 0 && extent < kLargestExtent, "an extent is out of range");
+  }
+  require(s.in_channels % s.groups == 0 && s.out_channels % s.groups == 0, "channels are no multiple of groups");
+  double elements = static_cast<double>(s.batch) * std::max(s.in_channels, s.out_channels);
+  double weights = static_cast<double>(s.in_channels / s.groups) * s.out_channels;
+  double results = elements;
+  for (int i = 0; i < s.dims; ++i) {
+    for (int64_t extent : {s.size[i], s.window[i], s.output[i], s.stride[i], s.dilation[i]}) {
+      require(extent > 0 && extent < kLargestExtent, "an extent is out of range");
+    }
+    require(static_cast<double>(s.window[i]) * s.dilation[i] < kLargestExtent &&
+                static_cast<double>(s.output[i]) * s.stride[i] < kLargestExtent,
+            "an extent is out of range");
+    require(s.before[i] >= 0 && s.before[i] < reach(s, i), "padding is wider than the window");
+    require(after(s, i) < reach(s, i) && after(s, i) > -s.stride[i], "sizes contradict each other");
+    elements *= s.size[i];
+    results *= s.output[i];
+    weights *= s.window[i];
+  }
+  require(std::max({elements, results, weights}) < kMostElements, "too many elements");
+  return s;
+}
+
+int64_t ConvolutionShape::image_elements() const { return product(batch * in_channels, size, dims); }
+int64_t ConvolutionShape::filter_elements() const { return product(in_channels / groups * out_channels, window, dims); }
+int64_t ConvolutionShape::result_elements() const { return product(batch * out_channels, output, dims); }
+
+namespace {
+
+// A convolution as oneDNN has it: the primitive, and how the caller's filters and the primitive's own lie.
+struct Plan {
+  std::unique_ptr<Primitive> primitive;
+  MemoryDesc image, result, plain_filter, bias;
+  const_dnnl_memory_desc_t filter;  // the layout that the primitive chose
+};
+
+dnnl_data_type_t type_of(const ConvolutionShape& s) { return s.type == 1 ? dnnl_bf16 : dnnl_f32; }
+
+// [batch, channels, rows...], the channels last in memory.
+MemoryDesc image_desc(const ConvolutionShape& s, int64_t channels, const int64_t* extents) {
+  int64_t sizes[5] = {s.batch, channels}, strides[5];
+  int count = static_cast<int>(s.dims) + 2;
+  int64_t step = channels;
+  for (int i = count - 1; i >= 2; --i) {
+    sizes[i] = extents[i - 2];
+    strides[i] = step;
+    step *= sizes[i];
+  }
+  strides[0] = step;
+  strides[1] = 1;
+  return describe(count, sizes, type_of(s), strides);
+}
+
+// [groups, out, in, window...]; in memory [window..., in, groups * out], or as oneDNN likes.
+MemoryDesc filter_desc(const ConvolutionShape& s, dnnl_data_type_t type, bool plain) {
+  int64_t sizes[6], strides[6];
+  int count = 0;
+  const int64_t in = s.in_channels / s.groups, out = s.out_channels / s.groups;
+  if (s.groups > 1) {
+    sizes[count] = s.groups;
+    strides[count++] = out;
+  }
+  sizes[count] = out;
+  strides[count++] = 1;
+  sizes[count] = in;
+  strides[count++] = s.out_channels;
+  int64_t step = s.out_channels * in;
+  for (int i = static_cast<int>(s.dims) - 1; i >= 0; --i) {
+    sizes[count + i] = s.window[i];
+    strides[count + i] = step;
+    step *= s.window[i];
+  }
+  return describe(count + static_cast<int>(s.dims), sizes, type, plain ? strides : nullptr);
+}
+
+std::shared_ptr<const Plan> make_plan(const ConvolutionShape& s) {
+  OnThisThread single;
+  auto plan = std::make_shared<Plan>();
+  // Gradients of filters are summed over pieces in single precision.
+  const dnnl_data_type_t gradient_type = s.kind == ConvolutionShape::kByWeights ? dnnl_f32 : type_of(s);
+  plan->image = image_desc(s, s.in_channels, s.size);
+  plan->result = image_desc(s, s.out_channels, s.output);
+  plan->plain_filter = filter_desc(s, type_of(s), true);
+  MemoryDesc any = filter_desc(s, gradient_type, false);
+  int64_t stride[3], dilation[3], before[3], behind[3];
+  for (int i = 0; i < s.dims; ++i) {
+    stride[i] = s.stride[i];
+    dilation[i] = s.dilation[i] - 1;
+    before[i] = s.before[i];
+    behind[i] = after(s, i);
+  }
+  const DnnlApi& api = dnnl();
+  Attributes attributes(s.relu == 1);
+  dnnl_primitive_desc_t forward = nullptr, desc = nullptr;
+  if (s.bias) {
+    const int64_t stride_of_one = 1;
+    plan->bias = describe(1, &s.out_channels, type_of(s), &stride_of_one);
+  }
+  MemoryDesc forward_filter = filter_desc(s, type_of(s), false);
+  check(api.dnnl_convolution_forward_primitive_desc_create(
+            &forward, api.engine, s.kind == ConvolutionShape::kForward ? dnnl_forward_inference : dnnl_forward_training,
+            dnnl_convolution_direct, plan->image.get(), forward_filter.get(), plan->bias.get(), plan->result.get(),
+            stride, dilation, before, behind, attributes.get()),
+        "convolution");
+  if (s.kind == ConvolutionShape::kForward) {
+    desc = forward;
+  } else {
+    // The forward convolution is a hint of oneDNN's interface.
+    dnnl_status_t status =
+        s.kind == ConvolutionShape::kByData
+            ? api.dnnl_convolution_backward_data_primitive_desc_create(
+                  &desc, api.engine, dnnl_convolution_direct, plan->image.get(), any.get(), plan->result.get(), stride,
+                  dilation, before, behind, forward, attributes.get())
+            : api.dnnl_convolution_backward_weights_primitive_desc_create(
+                  &desc, api.engine, dnnl_convolution_direct, plan->image.get(), any.get(), nullptr,
+                  plan->result.get(), stride, dilation, before, behind, forward, attributes.get());
+    api.dnnl_primitive_desc_destroy(forward);
+    check(status, "convolution");
+  }
+  plan->primitive = std::make_unique<Primitive>(desc);
+  plan->filter = plan->primitive->query(
+      s.kind == ConvolutionShape::kByWeights ? dnnl_query_diff_weights_md : dnnl_query_weights_md);
+  return plan;
+}
+
+std::shared_ptr<const Plan> plan_for(const ConvolutionShape& shape) {
+  // Lives as long as the process: threads may still be at work when statics die.
+  static auto* plans = new Cache<ConvolutionShape, Plan>;
+  return plans->get(shape, [&] { return make_plan(shape); });
+}
+
+// A part of a convolution that one thread does: some images, or some rows of one image.
+struct Piece {
+  ConvolutionShape shape;
+  int64_t image_offset;   // elements
+  int64_t result_offset;  // elements
+  std::shared_ptr<const Plan> plan;
+};
+
+// `rows` [first, last) of the output (by data: of the image) of the images that `piece` holds.
+bool cut_rows(Piece& piece, int64_t first, int64_t last) {
+  ConvolutionShape& s = piece.shape;
+  const int64_t window = reach(s, 0), stride = s.stride[0], before = s.before[0];
+  int64_t image_first, image_last, result_first, result_last;
+  if (s.kind == ConvolutionShape::kByData) {
+    image_first = first;
+    image_last = last;
+    const int64_t lowest = first + before - (window - 1);
+    result_first = lowest <= 0 ? 0 : (lowest + stride - 1) / stride;
+    result_last = std::min(s.output[0], (last - 1 + before) / stride + 1);
+  } else {
+    result_first = first;
+    result_last = last;
+    image_first = std::max<int64_t>(0, first * stride - before);
+    image_last = std::min(s.size[0], (last - 1) * stride - before + window);
+  }
+  if (image_first >= image_last || result_first >= result_last) return false;
+  s.before[0] = before + image_first - result_first * stride;
+  s.size[0] = image_last - image_first;
+  s.output[0] = result_last - result_first;
+  piece.image_offset += image_first * product(s.in_channels, s.size + 1, s.dims - 1);
+  piece.result_offset += result_first * product(s.out_channels, s.output + 1, s.dims - 1);
+  return s.before[0] >= 0 && s.before[0] < window && after(s, 0) < window && after(s, 0) > -stride;
+}
+
+std::vector<Piece> cut(const ConvolutionShape& shape, int threads) {
+  std::vector<Piece> pieces;
+  const double work = 2.0 * shape.result_elements() * shape.filter_elements() / shape.out_channels;
+  threads = static_cast<int>(std::min<double>(threads, 1 + work / kWorthASecondThread));
+  if (shape.batch < threads) {
+    const int64_t rows = shape.kind == ConvolutionShape::kByData ? shape.size[0] : shape.output[0];
+    const int64_t per_image = std::min<int64_t>((threads + shape.batch - 1) / shape.batch, rows);
+    bool fits = per_image > 1;
+    for (int64_t image = 0; image < shape.batch && fits; ++image) {
+      for (int64_t i = 0; i < per_image && fits; ++i) {
+        Piece piece{shape, 0, 0, nullptr};
+        piece.shape.batch = 1;
+        piece.image_offset = image * (shape.image_elements() / shape.batch);
+        piece.result_offset = image * (shape.result_elements() / shape.batch);
+        fits = cut_rows(piece, rows * i / per_image, rows * (i + 1) / per_image);
+        pieces.push_back(piece);
+      }
+    }
+    if (fits) return pieces;
+    pieces.clear();
+  }
+  const int64_t count = std::max<int64_t>(1, std::min<int64_t>(threads, shape.batch));
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t first = shape.batch * i / count;
+    Piece piece{shape, 0, 0, nullptr};
+    piece.shape.batch = shape.batch * (i + 1) / count - first;
+    piece.image_offset = first * (shape.image_elements() / shape.batch);
+    piece.result_offset = first * (shape.result_elements() / shape.batch);
+    pieces.push_back(piece);
+  }
+  return pieces;
+}
+
+char* at(const void* base, int64_t offset, const ConvolutionShape& shape) {
+  return static_cast<char*>(const_cast<void*>(base)) + offset * element_bytes(shape);
+}
+
+void run_with_filters(Workers& workers, const ConvolutionShape& shape, const std::vector<Piece>& pieces,
+                      const void* a, const void* filters, const void* bias, void* result) {
+  // The pieces nearly always like the same layout of the filters, so they are brought into it once.
+  const Plan& first = *pieces[0].plan;
+  const bool in_place = dnnl().dnnl_memory_desc_equal(first.filter, first.plain_filter.get()) != 0;
+  Scratch shared(in_place ? 0 : dnnl().dnnl_memory_desc_get_size(first.filter));
+  if (!in_place) {
+    OnThisThread single;
+    reorder(first.plain_filter.get(), filters, first.filter, shared.data());
+  }
+  const bool forward = shape.kind == ConvolutionShape::kForward;
+  parallel(workers, static_cast<int>(pieces.size()), [&](int index) {
+    const Piece& piece = pieces[index];
+    const Plan& plan = *piece.plan;
+    const void* ordered = in_place ? filters : shared.data();
+    const bool same = dnnl().dnnl_memory_desc_equal(plan.filter, first.filter) != 0;
+    Scratch own(same ? 0 : dnnl().dnnl_memory_desc_get_size(plan.filter));
+    if (!same) {
+      reorder(plan.plain_filter.get(), filters, plan.filter, own.data());
+      ordered = own.data();
+    }
+    void* weights = const_cast<void*>(ordered);
+    if (forward) {
+      Argument arguments[] = {{DNNL_ARG_SRC, plan.image.get(), at(a, piece.image_offset, shape)},
+                              {DNNL_ARG_WEIGHTS, plan.filter, weights},
+                              {DNNL_ARG_DST, plan.result.get(), at(result, piece.result_offset, shape)},
+                              {DNNL_ARG_BIAS, plan.bias.get(), const_cast<void*>(bias)}};
+      execute(*plan.primitive, arguments, shape.bias ? 4 : 3);
+    } else {
+      Argument arguments[] = {{DNNL_ARG_DIFF_DST, plan.result.get(), at(a, piece.result_offset, shape)},
+                              {DNNL_ARG_WEIGHTS, plan.filter, weights},
+                              {DNNL_ARG_DIFF_SRC, plan.image.get(), at(result, piece.image_offset, shape)}};
+      execute(*plan.primitive, arguments, 3);
+    }
+  });
+}
+
+void run_by_weights(Workers& workers, const ConvolutionShape& shape, const std::vector<Piece>& pieces,
+                    const void* images, const void* gradient, void* result) {
+  // Every piece sums over its own images, or rows; the sums are added up in the order of the pieces, so that the
+  // result is the same bits every time.
+  std::vector<Scratch> sums;
+  for (const Piece& piece : pieces) sums.emplace_back(dnnl().dnnl_memory_desc_get_size(piece.plan->filter));
+  parallel(workers, static_cast<int>(pieces.size()), [&](int index) {
+    const Plan& plan = *pieces[index].plan;
+    Argument arguments[] = {
+        {DNNL_ARG_SRC, plan.image.get(), at(images, pieces[index].image_offset, shape)},
+        {DNNL_ARG_DIFF_DST, plan.result.get(), at(gradient, pieces[index].result_offset, shape)},
+        {DNNL_ARG_DIFF_WEIGHTS, plan.filter, sums[index].data()}};
+    execute(*plan.primitive, arguments, 3);
+  });
+  OnThisThread single;
+  const Plan& first = *pieces[0].plan;
+  const size_t count = dnnl().dnnl_memory_desc_get_size(first.filter) / sizeof(float);
+  float* total = sums[0].floats();
+  for (size_t index = 1; index < pieces.size(); ++index) {
+    const Plan& plan = *pieces[index].plan;
+    const float* sum = sums[index].floats();
+    Scratch moved(0);
+    if (dnnl().dnnl_memory_desc_equal(plan.filter, first.filter) == 0) {
+      moved = Scratch(dnnl().dnnl_memory_desc_get_size(first.filter));
+      reorder(plan.filter, sum, first.filter, moved.data());
+      sum = moved.floats();
+    }
+    for (size_t i = 0; i < count; ++i) total[i] += sum[i];
+  }
+  reorder(first.filter, total, first.plain_filter.get(), result);
+}
+
+}  // namespace
+
+std::string convolution_implementation(const ConvolutionShape& shape) {
+  std::string name;
+  try {
+    for (const Piece& piece : cut(shape, own_workers().count())) {
+      name = plan_for(piece.shape)->primitive->name;
+      // oneDNN's reference loops are for checking results, its products of unrolled images slower than XLA's.
+      if (name.rfind("ref", 0) == 0 || name.rfind("gemm", 0) == 0 || name.rfind("simple", 0) == 0) return "";
+    }
+  } catch (const Failure&) {
+    return "";  // oneDNN refuses it
+  }
+  return name;
+}
+
+void convolution(Workers& workers, const ConvolutionShape& shape, const void* a, const void* b, const void* bias,
+                 void* result) {
+  std::vector<Piece> pieces = cut(shape, workers.count());
+  for (Piece& piece : pieces) piece.plan = plan_for(piece.shape);
+  if (shape.kind == ConvolutionShape::kByWeights) {
+    run_by_weights(workers, shape, pieces, a, b, result);
+  } else {
+    run_with_filters(workers, shape, pieces, a, b, bias, result);
+  }
+}
+
+}  // namespace everflow

@@ -1,0 +1,41 @@
+// Convolutions and their gradients; images are [batch, rows..., channels], filters [window..., in / groups, out].
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "workers.h"
+
+namespace everflow {
+
+// The numbers of one convolution, in the order in which Python packs them. Up to three spatial dimensions, the first
+// `dims` entries of the arrays; the padding behind follows from the others.
+struct ConvolutionShape {
+  static constexpr int kNumbers = 27;
+  enum Kind : int64_t { kForward = 0, kByData = 1, kByWeights = 2 };
+
+  int64_t kind;
+  int64_t type;  // 0: float32, 1: bfloat16
+  int64_t dims;
+  int64_t batch, in_channels, out_channels, groups;
+  int64_t bias;  // forward only: 1 adds one number per output channel
+  int64_t relu;  // forward only: 1 for max(0, .) behind it
+  int64_t size[3], window[3], output[3], stride[3], dilation[3], before[3];
+
+  // Throws Failure when the numbers contradict each other.
+  static ConvolutionShape parse(const int64_t* numbers, int64_t count);
+
+  int64_t image_elements() const;
+  int64_t filter_elements() const;
+  int64_t result_elements() const;
+};
+
+// The implementation that oneDNN would choose, or an empty text when it has none worth using.
+std::string convolution_implementation(const ConvolutionShape& shape);
+
+// forward: a = images, b = filters, result = images. By data: a = gradient of the result, b = filters, result =
+// gradient of the images. By weights: a = images, b = gradient of the result, result = gradient of the filters.
+void convolution(Workers& workers, const ConvolutionShape& shape, const void* a, const void* b, const void* bias,
+                 void* result);
+
+}  // namespace everflow

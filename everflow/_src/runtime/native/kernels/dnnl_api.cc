@@ -1,0 +1,175 @@
+#include "dnnl_api.h"
+
+#include <dlfcn.h>
+
+#include <atomic>
+#include <mutex>
+#include <vector>
+
+#include "scratch.h"
+#include "workers.h"
+
+namespace everflow {
+
+namespace {
+
+std::atomic<const DnnlApi*> loaded{nullptr};
+std::mutex loading;
+
+template <typename Function>
+void look_up(void* library, const char* name, Function* target) {
+  *target = reinterpret_cast<Function>(dlsym(library, name));
+  if (*target == nullptr) throw Failure(std::string("oneDNN has no function ") + name);
+}
+
+}  // namespace
+
+const DnnlApi& dnnl() {
+  const DnnlApi* api = loaded.load(std::memory_order_acquire);
+  if (api == nullptr) throw Failure("oneDNN is not loaded");
+  return *api;
+}
+
+void load_dnnl(const char* path) {
+  std::lock_guard<std::mutex> lock(loading);
+  if (loaded.load() != nullptr) return;
+  int flags = RTLD_NOW | RTLD_LOCAL;
+#if defined(RTLD_DEEPBIND) && !defined(__SANITIZE_ADDRESS__)
+  flags |= RTLD_DEEPBIND;  // its own symbols first, whatever else the process has loaded
+#endif
+  void* library = dlopen(path, flags);
+  if (library == nullptr) throw Failure(dlerror());
+  auto api = std::make_unique<DnnlApi>();
+#define X(name) look_up(library, #name, &api->name);
+  EVERFLOW_DNNL_FUNCTIONS(X)
+#undef X
+  look_up(library, "omp_set_num_threads", &api->set_threads);
+  look_up(library, "omp_get_max_threads", &api->get_threads);
+  if (api->dnnl_version()->major != DNNL_VERSION_MAJOR) {
+    throw Failure("oneDNN " + std::to_string(api->dnnl_version()->major) + " was found, oneDNN " +
+                  std::to_string(DNNL_VERSION_MAJOR) + " is needed");
+  }
+  check(api->dnnl_engine_create(&api->engine, dnnl_cpu, 0), "creating oneDNN's engine");
+  survive_forks();
+  loaded.store(api.release(), std::memory_order_release);
+}
+
+void check(dnnl_status_t status, const char* what) {
+  if (status == dnnl_success) return;
+  const char* reason = status == dnnl_out_of_memory     ? "out of memory"
+                       : status == dnnl_invalid_arguments ? "invalid arguments"
+                       : status == dnnl_unimplemented     ? "not implemented"
+                                                          : "failed";
+  throw Failure(std::string(what) + ": " + reason);
+}
+
+OnThisThread::OnThisThread() : before_(dnnl().get_threads()) {
+  if (before_ != 1) dnnl().set_threads(1);
+}
+
+OnThisThread::~OnThisThread() {
+  if (before_ != 1) dnnl().set_threads(before_);
+}
+
+dnnl_stream_t stream() {
+  thread_local dnnl_stream_t mine = nullptr;
+  if (mine == nullptr) {
+    check(dnnl().dnnl_stream_create(&mine, dnnl().engine, dnnl_stream_default_flags), "creating a stream");
+  }
+  return mine;
+}
+
+MemoryDesc describe(int count, const int64_t* sizes, dnnl_data_type_t type, const int64_t* strides) {
+  dnnl_memory_desc_t desc = nullptr;
+  if (strides != nullptr) {
+    check(dnnl().dnnl_memory_desc_create_with_strides(&desc, count, sizes, type, strides), "describing memory");
+  } else {
+    check(dnnl().dnnl_memory_desc_create_with_tag(&desc, count, sizes, type, dnnl_format_tag_any),
+          "describing memory");
+  }
+  return MemoryDesc(desc);
+}
+
+Primitive::Primitive(dnnl_primitive_desc_t desc_) : desc(desc_) {
+  dnnl_status_t status = dnnl().dnnl_primitive_create(&primitive, desc);
+  if (status != dnnl_success) dnnl().dnnl_primitive_desc_destroy(desc);
+  check(status, "creating a primitive");
+  scratch_bytes = dnnl().dnnl_memory_desc_get_size(query(dnnl_query_scratchpad_md));
+  const char* text = nullptr;
+  if (dnnl().dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, &text) == dnnl_success && text) name = text;
+}
+
+Primitive::~Primitive() {
+  dnnl().dnnl_primitive_destroy(primitive);
+  dnnl().dnnl_primitive_desc_destroy(desc);
+}
+
+const_dnnl_memory_desc_t Primitive::query(dnnl_query_t what, int index) const {
+  return dnnl().dnnl_primitive_desc_query_md(desc, what, index);
+}
+
+Attributes::Attributes(bool relu) {
+  check(dnnl().dnnl_primitive_attr_create(&attr_), "creating attributes");
+  check(dnnl().dnnl_primitive_attr_set_scratchpad_mode(attr_, dnnl_scratchpad_mode_user), "setting attributes");
+  if (!relu) return;
+  dnnl_post_ops_t after = nullptr;
+  check(dnnl().dnnl_post_ops_create(&after), "creating attributes");
+  dnnl_status_t status = dnnl().dnnl_post_ops_append_eltwise(after, dnnl_eltwise_relu, 0.0f, 0.0f);
+  if (status == dnnl_success) status = dnnl().dnnl_primitive_attr_set_post_ops(attr_, after);
+  dnnl().dnnl_post_ops_destroy(after);
+  check(status, "setting attributes");
+}
+
+Attributes::~Attributes() { dnnl().dnnl_primitive_attr_destroy(attr_); }
+
+namespace {
+
+// oneDNN's view of somebody's memory.
+class Memory {
+ public:
+  Memory(const_dnnl_memory_desc_t desc, void* data) {
+    check(dnnl().dnnl_memory_create(&memory_, desc, dnnl().engine, data), "using memory");
+  }
+  Memory(Memory&& other) noexcept : memory_(other.memory_) { other.memory_ = nullptr; }
+  ~Memory() {
+    if (memory_ != nullptr) dnnl().dnnl_memory_destroy(memory_);
+  }
+  dnnl_memory_t get() const { return memory_; }
+
+ private:
+  dnnl_memory_t memory_ = nullptr;
+};
+
+}  // namespace
+
+void execute(const Primitive& primitive, const Argument* arguments, int count) {
+  Scratch scratch(primitive.scratch_bytes);
+  std::vector<Memory> memories;
+  memories.reserve(count + 1);
+  std::vector<dnnl_exec_arg_t> given;
+  given.reserve(count + 1);
+  for (int i = 0; i < count; ++i) {
+    memories.emplace_back(arguments[i].desc, arguments[i].data);
+    given.push_back({arguments[i].index, memories.back().get()});
+  }
+  if (primitive.scratch_bytes != 0) {
+    memories.emplace_back(primitive.query(dnnl_query_scratchpad_md), scratch.data());
+    given.push_back({DNNL_ARG_SCRATCHPAD, memories.back().get()});
+  }
+  check(dnnl().dnnl_primitive_execute(primitive.primitive, stream(), static_cast<int>(given.size()), given.data()),
+        "executing a primitive");
+  check(dnnl().dnnl_stream_wait(stream()), "executing a primitive");
+}
+
+void reorder(const_dnnl_memory_desc_t from, const void* source, const_dnnl_memory_desc_t to, void* target) {
+  // Made anew each time: oneDNN keeps the primitives themselves, by descriptor, in a cache of its own.
+  dnnl_primitive_desc_t desc = nullptr;
+  Attributes attributes;
+  check(dnnl().dnnl_reorder_primitive_desc_create(&desc, from, dnnl().engine, to, dnnl().engine, attributes.get()),
+        "changing a layout");
+  Primitive primitive(desc);
+  Argument arguments[] = {{DNNL_ARG_FROM, from, const_cast<void*>(source)}, {DNNL_ARG_TO, to, target}};
+  execute(primitive, arguments, 2);
+}
+
+}  // namespace everflow

@@ -1,0 +1,95 @@
+// Entry points for Python's ctypes: plain C, on plain memory. Each returns 0, or writes a message and returns 1.
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+
+#include "convolution.h"
+#include "dnnl_api.h"
+#include "product.h"
+#include "scratch.h"
+#include "workers.h"
+
+namespace {
+
+constexpr int kMessageBytes = 256;
+
+void write_text(const char* text, char* target) {
+  std::strncpy(target, text, kMessageBytes - 1);
+  target[kMessageBytes - 1] = 0;
+}
+
+template <typename Work>
+int guarded(char* message, Work work) {
+  try {
+    work();
+    return 0;
+  } catch (const std::exception& failure) {
+    write_text(failure.what(), message);
+  } catch (...) {
+    write_text("unknown failure", message);
+  }
+  return 1;
+}
+
+void require_bytes(int64_t expected, int64_t received, const char* what) {
+  if (expected != received) throw everflow::Failure(std::string(what) + " has another size than its shape says");
+}
+
+}  // namespace
+
+extern "C" {
+
+int everflow_load(const char* path, char* message) {
+  return guarded(message, [&] { everflow::load_dnnl(path); });
+}
+
+void everflow_version(int* major, int* minor, int* patch) {
+  const dnnl_version_t* version = everflow::dnnl().dnnl_version();
+  *major = version->major;
+  *minor = version->minor;
+  *patch = version->patch;
+}
+
+int everflow_convolution_implementation(const int64_t* numbers, int64_t count, char* name) {
+  return guarded(name, [&] {
+    const auto shape = everflow::ConvolutionShape::parse(numbers, count);
+    write_text(everflow::convolution_implementation(shape).c_str(), name);
+  });
+}
+
+// `sizes`: bytes of a, b, the bias (0 without one) and the result.
+int everflow_convolution(const int64_t* numbers, int64_t count, const void* a, const void* b, const void* bias,
+                         void* result, const int64_t* sizes, char* message) {
+  return guarded(message, [&] {
+    using everflow::ConvolutionShape;
+    const auto shape = ConvolutionShape::parse(numbers, count);
+    const int64_t bytes = shape.type == 1 ? 2 : 4;
+    int64_t expected[3] = {shape.image_elements(), shape.filter_elements(), shape.result_elements()};
+    if (shape.kind == ConvolutionShape::kByData) std::swap(expected[0], expected[2]);
+    if (shape.kind == ConvolutionShape::kByWeights) std::swap(expected[1], expected[2]);
+    require_bytes(expected[0] * bytes, sizes[0], "the first operand");
+    require_bytes(expected[1] * bytes, sizes[1], "the second operand");
+    require_bytes(shape.bias * shape.out_channels * bytes, sizes[2], "the bias");
+    require_bytes(expected[2] * bytes, sizes[3], "the result");
+    everflow::convolution(everflow::own_workers(), shape, a, b, bias, result);
+  });
+}
+
+int everflow_product(const int64_t* numbers, int64_t count, const float* a, const float* b, float* result,
+                     const int64_t* sizes, char* message) {
+  return guarded(message, [&] {
+    const auto shape = everflow::ProductShape::parse(numbers, count);
+    const int64_t bytes = sizeof(float) * shape.count;
+    require_bytes(shape.rows * shape.inner * bytes, sizes[0], "the first operand");
+    require_bytes(shape.inner * shape.columns * bytes, sizes[1], "the second operand");
+    require_bytes(shape.rows * shape.columns * bytes, sizes[2], "the result");
+    everflow::product(everflow::own_workers(), shape, a, b, result);
+  });
+}
+
+int64_t everflow_scratch_bytes() { return static_cast<int64_t>(everflow::scratch_bytes_kept()); }
+
+void everflow_trim_scratch() { everflow::trim_scratch(); }
+
+}  // extern "C"

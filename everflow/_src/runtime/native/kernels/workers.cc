@@ -1,0 +1,153 @@
+#include "workers.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <thread>
+
+#include "dnnl_api.h"
+
+namespace everflow {
+
+namespace {
+
+struct Job {
+  explicit Job(int pieces_, const std::function<void(int)>& work_) : pieces(pieces_), work(work_) {}
+
+  const int pieces;
+  // Only touched while a piece is left, and then the caller is still waiting.
+  const std::function<void(int)>& work;
+  std::atomic<int> next{0};
+  std::mutex mutex;
+  std::condition_variable all_done;
+  int done = 0;
+  std::exception_ptr failure;
+
+  void take_part() {
+    int piece = next.fetch_add(1);
+    if (piece >= pieces) return;
+    OnThisThread single;
+    for (; piece < pieces; piece = next.fetch_add(1)) {
+      std::exception_ptr problem;
+      try {
+        work(piece);
+      } catch (...) {
+        problem = std::current_exception();
+      }
+      std::lock_guard<std::mutex> lock(mutex);
+      if (problem && !failure) failure = problem;
+      if (++done == pieces) all_done.notify_all();
+    }
+  }
+};
+
+}  // namespace
+
+void parallel(Workers& workers, int pieces, const std::function<void(int)>& work) {
+  if (pieces <= 1 || workers.count() <= 1) {
+    OnThisThread single;
+    for (int piece = 0; piece < pieces; ++piece) work(piece);
+    return;
+  }
+  auto job = std::make_shared<Job>(pieces, work);
+  for (int i = 1; i < std::min(pieces, workers.count()); ++i) {
+    workers.schedule([job] { job->take_part(); });
+  }
+  job->take_part();
+  std::unique_lock<std::mutex> lock(job->mutex);
+  job->all_done.wait(lock, [&] { return job->done == job->pieces; });
+  if (job->failure) std::rethrow_exception(job->failure);
+}
+
+std::mutex& shared_state() {
+  static std::mutex* mutex = new std::mutex;
+  return *mutex;
+}
+
+namespace {
+
+// Threads that live as long as the process. A forked child has none of them and starts its own.
+class OwnWorkers : public Workers {
+ public:
+  OwnWorkers() {
+    cpu_set_t allowed;
+    count_ = sched_getaffinity(0, sizeof(allowed), &allowed) == 0 ? CPU_COUNT(&allowed)
+                                                                  : static_cast<int>(std::thread::hardware_concurrency());
+    count_ = std::max(count_, 1);
+  }
+
+  int count() const override { return count_; }
+
+  void schedule(std::function<void()> task) override {
+    std::lock_guard<std::mutex> lock(mutex_);
+    tasks_.push_back(std::move(task));
+    if (idle_ < static_cast<int>(tasks_.size()) && started_ < count_ - 1) {
+      ++started_;
+      std::thread([this] { serve(); }).detach();
+    }
+    wake_.notify_one();
+  }
+
+ private:
+  void serve() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    for (;;) {
+      ++idle_;
+      wake_.wait(lock, [this] { return !tasks_.empty(); });
+      --idle_;
+      std::function<void()> task = std::move(tasks_.front());
+      tasks_.pop_front();
+      lock.unlock();
+      task();
+      task = nullptr;
+      lock.lock();
+    }
+  }
+
+  int count_ = 1;
+  int started_ = 0;
+  int idle_ = 0;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> tasks_;
+};
+
+std::atomic<OwnWorkers*> own{nullptr};
+std::mutex making;
+
+void before_fork() {
+  making.lock();
+  shared_state().lock();
+}
+
+void after_fork_in_parent() {
+  shared_state().unlock();
+  making.unlock();
+}
+
+void after_fork_in_child() {
+  // The threads stayed behind, perhaps in the middle of something: what they shared is left as it is.
+  own.store(nullptr);
+  shared_state().unlock();
+  making.unlock();
+}
+
+}  // namespace
+
+Workers& own_workers() {
+  OwnWorkers* workers = own.load(std::memory_order_acquire);
+  if (workers != nullptr) return *workers;
+  std::lock_guard<std::mutex> lock(making);
+  if (own.load() == nullptr) own.store(new OwnWorkers, std::memory_order_release);
+  return *own.load();
+}
+
+void survive_forks() { pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); }
+
+}  // namespace everflow

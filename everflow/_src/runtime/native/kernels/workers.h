@@ -1,0 +1,34 @@
+// Work on several threads: XLA's own inside of compiled programs, a few of ours for eager calls.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+
+namespace everflow {
+
+// Somebody's threads.
+class Workers {
+ public:
+  virtual ~Workers() = default;
+  // How many may work at the same time, the caller among them.
+  virtual int count() const = 0;
+  // Runs `task` on another thread, some time.
+  virtual void schedule(std::function<void()> task) = 0;
+};
+
+// Calls work(0) ... work(pieces - 1), each once, on the caller's thread and on those of `workers`; returns when all
+// are done. oneDNN is held to one thread meanwhile. The caller takes whatever nobody else has begun, so it never
+// waits for a thread that waits for it. Throws the first Failure of a piece.
+void parallel(Workers& workers, int pieces, const std::function<void(int)>& work);
+
+// The threads that serve calls from outside of compiled programs: one less than the process has processors.
+Workers& own_workers();
+
+// Makes forked children able to go on; called once.
+void survive_forks();
+
+// Guards what calls share (the pool of scratch memory, the cache of primitives); held for moments, also over fork.
+std::mutex& shared_state();
+
+}  // namespace everflow
