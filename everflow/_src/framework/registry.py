@@ -161,6 +161,7 @@ class Card:
         self.static: tuple[str, ...] = fields["static"]
         self.value_as_shape: Callable | None = fields["value_as_shape"]
         self.shape_only: bool = fields["shape_only"]
+        self.joins: Callable | None = fields["joins"]
         self.sample: Any = fields["sample"]
         self.doc: str = fields["doc"]
         self.attrs: dict[str, Attr] = fields["attrs"]
@@ -307,6 +308,7 @@ def op(
     static: Sequence[str] = (),
     value_as_shape: Callable | None = None,
     shape_only: bool = False,
+    joins: Callable | None = None,
     sample: Any = None,
     doc: str = "",
     more_attrs: dict[str, Any] | None = None,
@@ -336,6 +338,8 @@ def op(
       static: names of inputs that must be known while compiling.
       value_as_shape: `rule(op) -> TensorShape`: the output, read as a shape, though only partly known.
       shape_only: the value depends on the shapes of its inputs alone (Shape, Rank, Size).
+      joins: `joins(unfinished, other_operands, attrs)`: while compiling, takes a result of another operation that
+        was held back (runtime/unfinished) further; returns None when it cannot.
       sample: what the meta-tests call it with; see tests/ops/samples.
       doc: one line of documentation for `tf.raw_ops`.
       more_attrs: attrs whose names are parameters of this function, such as "shape".
@@ -361,7 +365,7 @@ def op(
         name, signature, kernel=kernel, xla=xla, shape=shape, gradient=gradient, no_gradient=no_gradient,
         host=host, takes_lists=takes_lists, stateful=stateful, reads_only=reads_only, own_state=own_state,
         static=tuple(static),
-        value_as_shape=value_as_shape, shape_only=shape_only, sample=sample, doc=doc, attrs=table,
+        value_as_shape=value_as_shape, shape_only=shape_only, joins=joins, sample=sample, doc=doc, attrs=table,
         module=frame.f_globals.get("__name__", "?"), line=frame.f_lineno,
     )
     CARDS[name] = card

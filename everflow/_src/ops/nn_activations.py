@@ -59,7 +59,7 @@ def _passed_where(xp: Any, condition: Any, dy: Any) -> Any:
 
 Relu = _activation(
     "Relu", lambda xp, x: xp.maximum(x, _zero(xp, x)), lambda dy, *, activations: ReluGrad(dy, activations),
-    "max(features, 0).", dtypes.REAL,
+    "max(features, 0).", dtypes.REAL, joins=lambda unfinished, others, attrs: unfinished.with_relu(),
 )
 ReluGrad = _activation_gradient(
     "ReluGrad", "features", lambda xp, dy, x: _passed_where(xp, x > 0, dy),

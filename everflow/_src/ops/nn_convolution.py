@@ -17,6 +17,7 @@ from everflow._src.ops import nn_convolution_kernels as convolutions
 from everflow._src.ops import nn_windows as geometry
 from everflow._src.ops.nn_convolution_kernels import Geometry
 from everflow._src.runtime.failures import invalid
+from everflow._src.runtime.unfinished import finished
 
 _TYPES = (dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64)
 _CONV2D_TYPES = (*_TYPES, dtypes.int32)
@@ -45,6 +46,13 @@ def _conv_shape(op: Any) -> TensorShape:
     )
 
 
+def _in_format(xp: Any, result: Any, data_format: str) -> Any:
+    """A convolution with its channels where they belong; held back only where they are last."""
+    if geometry.is_channels_first(data_format):
+        return geometry.from_channels_last(xp, finished(result), data_format)
+    return result
+
+
 def _conv_kernels(dims: int) -> dict[str, Any]:
     """NumPy and XLA kernels of the three operations of one rank."""
 
@@ -68,7 +76,7 @@ def _conv_kernels(dims: int) -> dict[str, Any]:
         xp = jax.numpy
         x = prepare(xp, x, attrs)
         result = convolutions.compiled_forward(jax, x, w, Geometry(x.shape, w.shape, *attrs))
-        return geometry.from_channels_last(xp, result, attrs[4])
+        return _in_format(xp, result, attrs[4])
 
     def data(first: Any, xp: Any, function: Any, sizes: Any, w: Any, dy: Any, attrs: tuple[Any, ...]) -> Any:
         sizes = [int(s) for s in sizes]
@@ -219,7 +227,7 @@ def _depthwise(jax: Any, xp: Any, operands: Any, attrs: Any) -> Any:
     shape, g = _grouped(x.shape, operands[1].shape, *attrs)
     w = operands[1].reshape(shape)
     result = convolutions.forward(x, w, g) if jax is None else convolutions.compiled_forward(jax, x, w, g)
-    return geometry.from_channels_last(xp, result, attrs[-1])
+    return _in_format(xp, result, attrs[-1])
 
 
 def _depthwise_by_data(jax: Any, xp: Any, operands: Any, attrs: Any) -> Any:

@@ -5,6 +5,7 @@ Images are [batch, sizes..., channels], filters [windows..., channels / groups, 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from everflow._src.ops import nn_windows as geometry
 from everflow._src.runtime.failures import invalid
 from everflow._src.runtime.native import convolution as native
+from everflow._src.runtime.unfinished import Unfinished
 
 
 class Geometry:
@@ -123,12 +125,21 @@ def by_weights(x: np.ndarray, dy: np.ndarray, w_shape: Sequence[int], g: Geometr
 
 
 def compiled_forward(jax: Any, x: Any, w: Any, g: Geometry) -> Any:
-    """The convolution of tracers, by the native kernels or by XLA."""
-    def otherwise(x: Any, w: Any) -> Any:
-        return _xla_forward(jax, x, w, g)
+    """The convolution of tracers: by the native kernels, and then held back for what comes behind it, or by XLA."""
 
-    found = native.compiled(native.FORWARD, jax, x, w, x.shape, w.shape, g, otherwise)
-    return otherwise(x, w) if found is None else found
+    def otherwise(x: Any, w: Any, bias: Any = None, *, relu: bool = False) -> Any:
+        result = _xla_forward(jax, x, w, g)
+        result = result if bias is None else result + bias
+        return jax.numpy.maximum(result, jax.numpy.zeros((), result.dtype)) if relu else result
+
+    def compute(bias: Any, relu: bool) -> Any:
+        found = native.compiled(native.FORWARD, jax, x, w, x.shape, w.shape, g,
+                                functools.partial(otherwise, relu=relu), bias, relu)
+        return otherwise(x, w, bias, relu=relu) if found is None else found
+
+    if not native.compiles(native.FORWARD, jax, x.dtype, x.shape, w.shape, g):
+        return otherwise(x, w)
+    return Unfinished((x.shape[0], *g.outputs, w.shape[-1]), x.dtype, compute)
 
 
 def compiled_by_data(jax: Any, dy: Any, w: Any, x_shape: Sequence[int], g: Geometry) -> Any:

@@ -75,9 +75,14 @@ def _bias_grad_gradient(ddb: Any, *, out_backprop_shape: Any, data_format: str) 
     return CARDS["BroadcastTo"](ddb, out_backprop_shape.tensor())
 
 
+def _bias_joins(unfinished: Any, others: Any, attrs: Any) -> Any:
+    first = is_channels_first(attrs["data_format"])
+    return None if first or others[0].ndim != 1 else unfinished.with_bias(others[0])
+
+
 BiasAdd = op(
     "BiasAdd", "value: T, bias: T -> output: T", T=dtypes.NUMERIC, data_format="NHWC", kernel=_bias_add,
-    shape=_bias_shape,
+    shape=_bias_shape, joins=_bias_joins,
     gradient=lambda dy, *, data_format: (dy, BiasAddGrad(dy, data_format=data_format)),
     sample=lambda: ([np.ones((2, 3), np.float32), np.array([1.0, 2.0, 3.0], np.float32)], {}),
     doc="Adds a bias to each channel.",

@@ -27,6 +27,7 @@ from everflow._src.runtime.loop_lists import BranchLists, CarriedLists, LoopBoun
 from everflow._src.runtime.quiet import be_loud, be_quiet
 from everflow._src.runtime.resources import STATE_LOCK, Resource, VariableResource, Variant, uninitialized
 from everflow._src.runtime.tensor_lists import AnyList
+from everflow._src.runtime.unfinished import Unfinished, finished, join
 
 # Values known while compiling become part of the executable up to this many elements; larger ones are
 # computed by it, or passed to it.
@@ -286,7 +287,7 @@ class _Executable:
         incoming = {id(v) for v in (*written, *read, *inputs)}
         stored = {id(values[id(r)]) for r in self.all_variables if values[id(r)] is not None}
         for slot in step.output_slots:
-            value = env[slot]
+            value = finished(env[slot])
             if isinstance(value, Resource) or value is None:
                 form.plain[slot] = value
                 continue
@@ -359,6 +360,14 @@ def trace(instructions: Sequence[Instruction], env: list[Any], frame: TraceFrame
                 raise HostNeeded(instruction.host_reason)
             for position in instruction.derefs:
                 values[position] = frame.read(values[position])
+            joined = join(instruction, values) if instruction.sole_reader_of else None
+            if joined is not None:
+                env[instruction.output] = joined
+                continue
+            if not card.shape_only:
+                for position, value in enumerate(values):
+                    if isinstance(value, Unfinished):
+                        values[position] = value.finish()
             arguments = card.group(values, instruction.attrs) if instruction.grouped else values
             for position in card.static_positions:
                 if frame.is_tracer(arguments[position]):
@@ -631,7 +640,7 @@ def run_traced(function: GraphFunction, arguments: Sequence[Any], frame: TraceFr
     for slot, value in zip(program.input_slots, arguments):
         env[slot] = value
     trace(program.instructions, env, frame)
-    results = [env[s] for s in program.output_slots]
+    results = [finished(env[s]) for s in program.output_slots]
     for position in program.output_reads:
         if isinstance(results[position], Resource):
             results[position] = frame.read(results[position])

@@ -6,6 +6,7 @@ same instructions once with tracers.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -22,7 +23,8 @@ class Instruction:
     """One operation of a program, with its kernel bound and its operands as slots of the environment."""
 
     __slots__ = ("op", "card", "attrs", "kernel", "wants_frame", "inputs", "outputs", "single", "output",
-                 "grouped", "derefs", "host", "host_reason", "frees", "xla", "xla_wants_frame", "functions")
+                 "grouped", "derefs", "host", "host_reason", "frees", "xla", "xla_wants_frame", "functions",
+                 "sole_reader_of")
 
     def __init__(self, op: Operation, slot_of: dict[int, int]) -> None:
         card = op.card
@@ -35,6 +37,7 @@ class Instruction:
         self.output = self.outputs[0] if self.outputs else -1
         self.grouped = card.has_list_inputs
         self.frees: tuple[int, ...] = ()
+        self.sole_reader_of: tuple[int, ...] = ()
         self.kernel = card.bind(self.attrs, op)
         self.wants_frame = "frame" in card.kernel_wants
         self.xla = card.bind(self.attrs, op, xla=True) if card.xla is not None else None
@@ -61,6 +64,19 @@ class Instruction:
 
     def __repr__(self) -> str:
         return f"<{self.card.name} {self.op.name!r}: {self.inputs} -> {self.outputs}>"
+
+
+def mark_sole_readers(instructions: Sequence[Instruction], kept: Iterable[int]) -> None:
+    """Notes which operands of operations that join others (a field of their cards) nobody else reads."""
+    if not any(i.card.joins for i in instructions):
+        return
+    readers = Counter(kept)
+    for instruction in instructions:
+        if not instruction.card.shape_only:
+            readers.update(instruction.inputs)
+    for instruction in instructions:
+        if instruction.card.joins:
+            instruction.sole_reader_of = tuple(i for i, s in enumerate(instruction.inputs) if readers[s] == 1)
 
 
 def _functions_in(attrs: dict[str, Any]) -> Iterable[GraphFunction]:

@@ -19,7 +19,7 @@ from everflow._src.framework.operation import Operation
 from everflow._src.framework.tensor import SymbolicTensor
 from everflow._src.runtime.compiler import cut
 from everflow._src.runtime.frames import install_program_factory
-from everflow._src.runtime.instructions import Instruction, interpret, on_host
+from everflow._src.runtime.instructions import Instruction, interpret, mark_sole_readers, on_host
 from everflow._src.runtime.quiet import be_loud, be_quiet
 
 # A NumPy run above this many seconds makes a program worth compiling when it runs again.
@@ -156,6 +156,7 @@ class Program:
             i for i, t in enumerate(outputs) if t._dtype._is_ref_dtype and id(t) not in fed
         )
         self._free_early()
+        mark_sole_readers(self.instructions, self.output_slots)
         self.holds_loop = any(i.card.name in ("While", "StatelessWhile") for i in self.instructions)
         self.dynamic = not all(t._shape.is_fully_defined() for t in inputs)
         self.records: dict[Any, TierRecord] = {}

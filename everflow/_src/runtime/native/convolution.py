@@ -26,7 +26,7 @@ def _numbers(kind: int, dtype: Any, x_shape: Sequence[int], w_shape: Sequence[in
     """The description that `ConvolutionShape` in kernels/convolution.h reads; None for what it does not take."""
     code = _TYPES.get(np.dtype(dtype))
     dims = len(g.windows)
-    if code is None or not 1 <= dims <= 3 or 0 in x_shape or 0 in w_shape or 0 in g.outputs:
+    if code is None or relu and code != 0 or not 1 <= dims <= 3 or 0 in x_shape or 0 in w_shape or 0 in g.outputs:
         return None
     spare = [0] * (3 - dims)
     for size, window, stride, dilation, output, (before, _) in zip(
@@ -62,6 +62,20 @@ def eager(kind: int, a: np.ndarray, b: np.ndarray, x_shape: Sequence[int], w_sha
     return result
 
 
+def _compiled_numbers(kind: int, jax: Any, dtype: Any, x_shape: Sequence[int], w_shape: Sequence[int], g: Any,
+                      bias: bool = False, relu: bool = False) -> np.ndarray | None:
+    found = compiled_library(jax)
+    numbers = None if found is None else _numbers(kind, dtype, x_shape, w_shape, g, bias, relu)
+    if found is None or numbers is None or not _is_worth_it(found, numbers.tobytes()):
+        return None
+    return numbers
+
+
+def compiles(kind: int, jax: Any, dtype: Any, x_shape: Sequence[int], w_shape: Sequence[int], g: Any) -> bool:
+    """Whether `compiled` would find a kernel for this convolution, without a bias."""
+    return _compiled_numbers(kind, jax, dtype, x_shape, w_shape, g) is not None
+
+
 def compiled(kind: int, jax: Any, a: Any, b: Any, x_shape: Sequence[int], w_shape: Sequence[int], g: Any,
              otherwise: Callable[[Any, Any], Any], bias: Any = None, relu: bool = False) -> Any:
     """The same of tracers, as a call inside of the program that is being compiled.
@@ -77,9 +91,8 @@ def compiled(kind: int, jax: Any, a: Any, b: Any, x_shape: Sequence[int], w_shap
       bias: added to every channel of a forward convolution.
       relu: True takes the maximum of that and 0.
     """
-    found = compiled_library(jax)
-    numbers = None if found is None else _numbers(kind, a.dtype, x_shape, w_shape, g, bias is not None, relu)
-    if found is None or numbers is None or not _is_worth_it(found, numbers.tobytes()):
+    numbers = _compiled_numbers(kind, jax, a.dtype, x_shape, w_shape, g, bias is not None, relu)
+    if numbers is None:
         return None
     target = jax.ffi.ffi_call(
         "everflow_convolution", jax.ShapeDtypeStruct(_result_shape(kind, x_shape, w_shape, g), a.dtype))

@@ -45,7 +45,8 @@ ConvolutionShape ConvolutionShape::parse(const int64_t* numbers, int64_t count) 
   require(s.type == 0 || s.type == 1, "unknown type");
   require(s.dims >= 1 && s.dims <= 3, "one to three spatial dimensions are needed");
   require(s.bias == 0 || (s.bias == 1 && s.kind == kForward), "a bias belongs to the forward convolution");
-  require(s.relu == 0 || (s.relu == 1 && s.kind == kForward), "a rectifier belongs to the forward convolution");
+  require(s.relu == 0 || (s.relu == 1 && s.kind == kForward && s.type == 0),
+          "a rectifier belongs to the forward convolution in single precision");
   for (int64_t extent : {s.batch, s.in_channels, s.out_channels, s.groups}) {
     require(extent > 0 && extent < kLargestExtent, "an extent is out of range");
   }
@@ -139,7 +140,7 @@ std::shared_ptr<const Plan> make_plan(const ConvolutionShape& s) {
     behind[i] = after(s, i);
   }
   const DnnlApi& api = dnnl();
-  Attributes attributes(s.relu == 1);
+  Attributes attributes;
   dnnl_primitive_desc_t forward = nullptr, desc = nullptr;
   if (s.bias) {
     const int64_t stride_of_one = 1;
@@ -178,7 +179,10 @@ std::shared_ptr<const Plan> plan_for(const ConvolutionShape& shape) {
   return plans->get(shape, [&] { return make_plan(shape); });
 }
 
-// A part of a convolution that one thread does: some images, or some rows of one image.
+// Results of about this many bytes stay in the cache of a core until they are rectified.
+constexpr int64_t kBlockBytes = 256 << 10;
+
+// A part of a convolution that is done in one go: some images, or some rows of one image.
 struct Piece {
   ConvolutionShape shape;
   int64_t image_offset;   // elements
@@ -233,7 +237,12 @@ std::vector<Piece> cut(const ConvolutionShape& shape, int threads) {
     if (fits) return pieces;
     pieces.clear();
   }
-  const int64_t count = std::max<int64_t>(1, std::min<int64_t>(threads, shape.batch));
+  int64_t count = std::max<int64_t>(1, std::min<int64_t>(threads, shape.batch));
+  if (shape.relu) {
+    // More pieces than threads; equal ones share a primitive.
+    const int64_t images = std::max<int64_t>(1, kBlockBytes / (shape.result_elements() / shape.batch * 4));
+    count = std::max(count, (shape.batch + images - 1) / images);
+  }
   for (int64_t i = 0; i < count; ++i) {
     const int64_t first = shape.batch * i / count;
     Piece piece{shape, 0, 0, nullptr};
@@ -247,6 +256,13 @@ std::vector<Piece> cut(const ConvolutionShape& shape, int threads) {
 
 char* at(const void* base, int64_t offset, const ConvolutionShape& shape) {
   return static_cast<char*>(const_cast<void*>(base)) + offset * element_bytes(shape);
+}
+
+// max(., 0) in place. oneDNN has it as a post-operation, which makes zeros of NaNs.
+void rectify(void* values, const ConvolutionShape& shape) {
+  float* numbers = static_cast<float*>(values);
+  const int64_t count = shape.result_elements();
+  for (int64_t i = 0; i < count; ++i) numbers[i] = numbers[i] < 0.0f ? 0.0f : numbers[i];
 }
 
 void run_with_filters(Workers& workers, const ConvolutionShape& shape, const std::vector<Piece>& pieces,
@@ -277,6 +293,7 @@ void run_with_filters(Workers& workers, const ConvolutionShape& shape, const std
                               {DNNL_ARG_DST, plan.result.get(), at(result, piece.result_offset, shape)},
                               {DNNL_ARG_BIAS, plan.bias.get(), const_cast<void*>(bias)}};
       execute(*plan.primitive, arguments, shape.bias ? 4 : 3);
+      if (shape.relu) rectify(arguments[2].data, piece.shape);
     } else {
       Argument arguments[] = {{DNNL_ARG_DIFF_DST, plan.result.get(), at(a, piece.result_offset, shape)},
                               {DNNL_ARG_WEIGHTS, plan.filter, weights},

@@ -108,15 +108,10 @@ const_dnnl_memory_desc_t Primitive::query(dnnl_query_t what, int index) const {
   return dnnl().dnnl_primitive_desc_query_md(desc, what, index);
 }
 
-Attributes::Attributes(bool relu) {
+Attributes::Attributes() {
   check(dnnl().dnnl_primitive_attr_create(&attr_), "creating attributes");
-  check(dnnl().dnnl_primitive_attr_set_scratchpad_mode(attr_, dnnl_scratchpad_mode_user), "setting attributes");
-  if (!relu) return;
-  dnnl_post_ops_t after = nullptr;
-  check(dnnl().dnnl_post_ops_create(&after), "creating attributes");
-  dnnl_status_t status = dnnl().dnnl_post_ops_append_eltwise(after, dnnl_eltwise_relu, 0.0f, 0.0f);
-  if (status == dnnl_success) status = dnnl().dnnl_primitive_attr_set_post_ops(attr_, after);
-  dnnl().dnnl_post_ops_destroy(after);
+  dnnl_status_t status = dnnl().dnnl_primitive_attr_set_scratchpad_mode(attr_, dnnl_scratchpad_mode_user);
+  if (status != dnnl_success) dnnl().dnnl_primitive_attr_destroy(attr_);
   check(status, "setting attributes");
 }
 

@@ -30,12 +30,8 @@ class Failure : public std::runtime_error {
   X(dnnl_memory_desc_destroy)                           \
   X(dnnl_memory_desc_equal)                             \
   X(dnnl_memory_desc_get_size)                          \
-  X(dnnl_post_ops_create)                               \
-  X(dnnl_post_ops_append_eltwise)                       \
-  X(dnnl_post_ops_destroy)                              \
   X(dnnl_primitive_attr_create)                         \
   X(dnnl_primitive_attr_destroy)                        \
-  X(dnnl_primitive_attr_set_post_ops)                   \
   X(dnnl_primitive_attr_set_scratchpad_mode)            \
   X(dnnl_primitive_create)                              \
   X(dnnl_primitive_destroy)                             \
@@ -108,10 +104,10 @@ struct Primitive {
   const_dnnl_memory_desc_t query(dnnl_query_t what, int index = 0) const;
 };
 
-// Attributes that every primitive here has: scratch memory from the caller; a rectifier behind it, on demand.
+// Attributes that every primitive here has: scratch memory from the caller.
 class Attributes {
  public:
-  explicit Attributes(bool relu = false);
+  Attributes();
   ~Attributes();
   const_dnnl_primitive_attr_t get() const { return attr_; }
 

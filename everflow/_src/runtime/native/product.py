@@ -1,0 +1,55 @@
+"""Products of matrices by the native kernels, inside of compiled programs, where XLA's own are slower.
+
+XLA runs a batch of products one after another on one thread, makes a transposed copy of an operand that it likes
+better the other way, and cuts long sums with a small result badly; oneDNN's kernel does none of these. Large plain
+products are as fast in XLA, and there it can put what comes behind them into the same loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from everflow._src.runtime.native.convolution import with_vmap
+from everflow._src.runtime.native.library import compiled_library
+
+# Fewer multiplications than this are done by XLA before a call has crossed over.
+_LEAST_WORK = 2_000
+# A sum this many times as long as the result is wide counts as long.
+_LONG = 16
+_NARROW = 32
+
+
+def compiled(jax: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool, otherwise: Callable[[Any, Any], Any]
+             ) -> Any:
+    """The product of two tracers of shape [..., rows, inner] and [..., inner, columns]; None where XLA does better.
+
+    Args:
+      jax: the module.
+      a, b: the operands, with equal leading dimensions.
+      transpose_a, transpose_b: the last two dimensions of an operand are the other way round.
+      otherwise: computes the same by XLA; it stands in under `vmap`.
+    """
+    if a.dtype != np.float32 or b.dtype != np.float32 or a.ndim < 2 or a.shape[:-2] != b.shape[:-2]:
+        return None
+    rows, inner = a.shape[-2:][::-1] if transpose_a else a.shape[-2:]
+    columns = b.shape[-2 if transpose_b else -1]
+    count = int(np.prod(a.shape[:-2], dtype=np.int64))
+    if count * rows * columns * inner < _LEAST_WORK:
+        return None
+    if not _is_faster(count, rows, columns, inner, transpose_b):
+        return None
+    if compiled_library(jax) is None:
+        return None
+    numbers = np.array([count, rows, columns, inner, transpose_a, transpose_b], np.int64)
+    target = jax.ffi.ffi_call("everflow_product", jax.ShapeDtypeStruct((*a.shape[:-2], rows, columns), a.dtype))
+    return with_vmap(jax, lambda a, b: target(a, b, numbers=numbers), otherwise)(a, b)
+
+
+def _is_faster(count: int, rows: int, columns: int, inner: int, transpose_b: bool) -> bool:
+    """Measured beside XLA's products on processors with AVX2."""
+    if count > 1 or transpose_b:
+        return True
+    return min(rows, columns) <= _NARROW or inner >= _LONG * max(rows, columns)
