@@ -1,13 +1,12 @@
 """The few layers that networks of the benchmarks are made of, for each framework in its own words.
 
 A network is described once, as a function of one of these classes, its parameters and its input; what runs
-is then what each framework's users would write.  everflow and TensorFlow share one class.  Images are
-[batch, height, width, channels] for everybody; PyTorch gets a view of that memory with the channels first.
+is then what each framework's users would write.  everflow and TensorFlow share one class.  Images come as
+[batch, height, width, channels]; PyTorch has the channels first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +26,7 @@ class TensorFlowLayers:
 
     def __init__(self, tf: Any) -> None:
         self.tf = tf
-        self.relu, self.leaky_relu, self.gelu = tf.nn.relu, tf.nn.leaky_relu, tf.nn.gelu
+        self.relu, self.leaky_relu = tf.nn.relu, tf.nn.leaky_relu
 
     def constant(self, parameter: Parameter) -> Any:
         return self.tf.constant(parameter.value)
@@ -80,7 +79,7 @@ class TorchLayers:
 
     def __init__(self, torch: Any) -> None:
         self.torch, self.functional = torch, torch.nn.functional
-        self.relu, self.gelu = torch.relu, torch.nn.functional.gelu
+        self.relu = torch.relu
 
     def constant(self, parameter: Parameter) -> Any:
         order = {"kernel": (3, 2, 0, 1), "depthwise": (2, 3, 0, 1)}.get(parameter.kind)
@@ -91,7 +90,8 @@ class TorchLayers:
         return self.constant(parameter).requires_grad_()
 
     def images(self, array: np.ndarray) -> Any:
-        return self.torch.from_numpy(array).permute(0, 3, 1, 2)
+        # Channels first in memory too: measured 1.3 to 6 times faster in training than "channels last".
+        return self.torch.from_numpy(array).permute(0, 3, 1, 2).contiguous()
 
     def leaky_relu(self, x: Any) -> Any:
         return self.functional.leaky_relu(x, 0.2)
@@ -132,7 +132,7 @@ class JaxLayers:
 
     def __init__(self, jax: Any) -> None:
         self.jax, self.jnp = jax, jax.numpy
-        self.relu, self.gelu = jax.nn.relu, lambda x: jax.nn.gelu(x, approximate=False)
+        self.relu = jax.nn.relu
 
     def constant(self, parameter: Parameter) -> Any:
         return self.jnp.array(parameter.value)
@@ -179,7 +179,3 @@ class JaxLayers:
     def cross_entropy(self, logits: Any, labels: Any) -> Any:
         logarithms = self.jax.nn.log_softmax(logits)
         return -self.jnp.mean(self.jnp.take_along_axis(logarithms, labels[:, None], axis=1))
-
-
-# A network: layers, parameters, input -> output.
-Network = Callable[[Any, Sequence[Any], Any], Any]

@@ -90,7 +90,7 @@ def _small_loss(layers: Any, parameters: Sequence[Any], x: Any, y: Any) -> Any:
     return layers.cross_entropy(layers.dense(layers.mean_over_image(x), take(), take()), y)
 
 
-Training(_small_loss, _small_parameters, _images(32, 32, 3, 10), rate=0.1).declare(SMALL, SMALL_SESSION)
+Training(_small_loss, _small_parameters, _images(32, 32, 3, 10), rate=0.01).declare(SMALL, SMALL_SESSION)
 
 
 # ---- ResNet-50 forward: four stages of bottlenecks; batch normalization with the moments of training
