@@ -69,7 +69,7 @@ def chart(run: dict[str, Any]) -> str:
         "<title>everflow's time over its peers'</title>",
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
         f'<rect x="{LEFT}" y="{TOP}" width="{place(1.0) - LEFT:.1f}" height="{bottom - TOP}" fill="#e6f4ea"/>',
-        '<text x="16" y="24" font-size="16" font-weight="bold" fill="#202124">everflow\'s time, each peer taking 1</text>',
+        '<text x="16" y="24" font-size="16" font-weight="bold" fill="#202124">everflow\'s time over its peers\'</text>',
         '<text x="16" y="44" fill="#5f6368">left of 1 (green): everflow is faster</text>',
     ]
     x = float(LEFT)
