@@ -21,10 +21,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.chart import write_chart
 from benchmarks.crew import Member, importable, interpreters
 from benchmarks.measure import summary
 from benchmarks.registry import FRAMEWORKS, Workload, load_workloads
-from benchmarks.table import difference, render
+from benchmarks.table import difference, render, render_resources
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -42,12 +43,19 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--statistic", choices=("median", "lowest"), default="median",
                         help="what the table shows; the lowest sample is steadier on a busy machine")
     parser.add_argument("--cores", type=int, default=2, help="processor cores that everybody gets (2)")
-    parser.add_argument("--json", metavar="FILE", help="also write every summary and sample to FILE")
+    parser.add_argument("--fresh", action="store_true",
+                        help="start the processes anew for every workload, so that its peak of memory is its own")
+    parser.add_argument("--json", metavar="FILE",
+                        help="also write every summary and sample to FILE, after each workload")
+    parser.add_argument("--chart", metavar="FILE.svg",
+                        help="also draw the ratios to the peers (python -m benchmarks.chart does so from the JSON)")
     parser.add_argument("--list", action="store_true", help="list the workloads and stop")
     parser.add_argument("--verbose", action="store_true", help="show the tracebacks of failed workloads")
     options = parser.parse_args(arguments)
     if options.rounds < 1 or options.cores < 1 or options.seconds <= 0:
         parser.error("--rounds, --cores and --seconds must be positive")
+    if options.chart and not options.chart.endswith(".svg"):
+        parser.error(f"--chart expects the name of an .svg file, received {options.chart!r}")
     return options
 
 
@@ -121,21 +129,29 @@ def run_workload(
     return row
 
 
-def start_crew(options: argparse.Namespace) -> tuple[dict[str, Member], dict[str, Any]]:
-    """Starts a worker per framework that is there, and says which are not."""
+def members(options: argparse.Namespace) -> dict[str, str]:
+    """The interpreters of the frameworks that are wanted and there; says which are not."""
     wanted = options.frameworks.split(",") if options.frameworks else list(FRAMEWORKS)
     unknown = set(wanted) - set(FRAMEWORKS)
     if unknown:
         raise ValueError(f"unknown frameworks {sorted(unknown)}; known: {list(FRAMEWORKS)}")
-    crew: dict[str, Member] = {}
-    about: dict[str, Any] = {}
+    found = {}
     for name, python in interpreters(options.python).items():
         if name not in wanted:
             continue
-        if not importable(python, FRAMEWORKS[name]):
+        if importable(python, FRAMEWORKS[name]):
+            found[name] = python
+        else:
             print(f"skipped: {name} (not importable by {python}; see --python)", file=sys.stderr)
-            continue
-        member = Member(name, python, options.cores)
+    return found
+
+
+def start_crew(pythons: dict[str, str], cores: int) -> tuple[dict[str, Member], dict[str, Any]]:
+    """Starts a worker per framework, and says which cannot be imported."""
+    crew: dict[str, Member] = {}
+    about: dict[str, Any] = {}
+    for name, python in pythons.items():
+        member = Member(name, python, cores)
         reply = member.ask("hello")
         if "error" in reply:
             print(f"skipped: {name} (import fails: {reply['error']})", file=sys.stderr)
@@ -143,6 +159,11 @@ def start_crew(options: argparse.Namespace) -> tuple[dict[str, Member], dict[str
             continue
         crew[name], about[name] = member, reply
     return crew, about
+
+
+def stop_crew(crew: dict[str, Member]) -> None:
+    for member in crew.values():
+        member.stop()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -156,15 +177,19 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"no workload matches {options.only}; see --list", file=sys.stderr)
         return 2
     try:
-        crew, about = start_crew(options)
+        pythons = members(options)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
+    crew, about = start_crew(pythons, options.cores)
     rows: dict[str, dict[str, Any]] = {}
     problems: list[str] = []
     advance = progress(sum(options.rounds + len(crew.keys() & w.builders.keys()) for w in chosen))
     try:
-        for workload in chosen:
+        for number, workload in enumerate(chosen):
+            if options.fresh and number:
+                stop_crew(crew)
+                crew, _ = start_crew(pythons, options.cores)
             row = rows[workload.name] = run_workload(workload, crew, options, advance)
             problems += difference(workload, row)
             for name, result in row.items():
@@ -172,15 +197,18 @@ def main(arguments: list[str] | None = None) -> int:
                     problems.append(f"{workload.name}: {name}: {result['error'].strip().splitlines()[0]}")
                     if options.verbose:
                         problems.append(result["traceback"])
+            if options.json:
+                # After each row: whoever ends a long run early keeps what it measured.
+                Path(options.json).write_text(
+                    json.dumps({"frameworks": about, "rows": rows}, indent=1), encoding="utf-8"
+                )
     finally:
-        for member in crew.values():
-            member.stop()
-        if options.json:
-            Path(options.json).write_text(
-                json.dumps({"frameworks": about, "rows": rows}, indent=1), encoding="utf-8"
-            )
-    print(", ".join(f"{name} {about[name]['version']}" for name in crew) + f"; {options.cores} cores")
-    print(render(chosen, rows, list(crew), options.statistic))
+        stop_crew(crew)
+    if options.chart:
+        write_chart({"frameworks": about, "rows": rows}, options.chart)
+    print(", ".join(f"{name} {about[name]['version']}" for name in about) + f"; {options.cores} cores")
+    print(render(chosen, rows, list(about), options.statistic))
+    print(render_resources(chosen, rows, list(about)))
     for problem in problems:
         print("! " + problem)
     return 1 if problems else 0

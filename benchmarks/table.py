@@ -31,6 +31,16 @@ def ratio_text(workload: Workload, row: dict[str, Any], peer: str, statistic: st
     return f"{ratio:.2f}" + ("*" if ratio > workload.at_most.get(peer, float("inf")) else " ")
 
 
+def aligned(lines: list[list[str]]) -> list[str]:
+    """Columns of one width each, the first on the left, with a rule below the heading."""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    text = []
+    for name, *cells in lines:
+        text.append("  ".join([name.ljust(widths[0]), *(c.rjust(w) for c, w in zip(cells, widths[1:], strict=True))]))
+    text.insert(1, "-" * len(text[0]))
+    return text
+
+
 def render(
     workloads: list[Workload],
     rows: dict[str, dict[str, Any]],
@@ -50,15 +60,28 @@ def render(
             else:
                 cells.append(quantity(result[statistic], workload.unit) if statistic in result else "failed")
         lines.append(cells + [ratio_text(workload, row, peer, statistic) for peer in peers])
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    text = []
-    for name, *cells in lines:
-        aligned = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
-        text.append("  ".join([name.ljust(widths[0]), *aligned]))
-    text.insert(1, "-" * len(text[0]))
+    text = aligned(lines)
     if any(cell.endswith("*") for line in lines for cell in line[1:]):
         text.append("* more than everflow aims at")
     return "\n".join(text)
+
+
+def render_resources(workloads: list[Workload], rows: dict[str, dict[str, Any]], frameworks: list[str]) -> str:
+    """What the same steps took of the processor, all threads together, and the largest resident memory."""
+    lines = [["processor time, peak memory", *frameworks]]
+    for workload in workloads:
+        cells = []
+        for framework in frameworks:
+            result = rows.get(workload.name, {}).get(framework, {})
+            parts = []
+            if "processor" in result:
+                parts.append(quantity(result["processor"], workload.unit))
+            if result.get("peak_bytes") and workload.unit == "s":
+                parts.append(quantity(result["peak_bytes"] / 2**20, "MiB").rjust(8))
+            cells.append(" ".join(parts) or "-")
+        if any(cell != "-" for cell in cells):
+            lines.append([workload.name, *cells])
+    return "\n".join(["", *aligned(lines)]) if len(lines) > 1 else ""
 
 
 def difference(workload: Workload, row: dict[str, Any]) -> list[str]:

@@ -1,11 +1,14 @@
 """The parts of the benchmark command that measure nothing: choosing, comparing, summing up, printing."""
 
+import json
 import sys
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from benchmarks import arrays, crew, measure, memory_flat, table
+import everflow
+from benchmarks import arrays, chart, crew, layers, measure, memory_flat, table, training
 from benchmarks.__main__ import main, parse_arguments, selected
 from benchmarks.registry import FRAMEWORKS, WORKLOADS, Workload, load_workloads
 from benchmarks.worker import fingerprint
@@ -135,3 +138,80 @@ def test_arrays_are_the_same_each_time():
 
 def test_memory_growth_counts_from_the_settled_steps():
     assert memory_flat.growth([(50, 10.0), (100, 20.0), (200, 20.5)]) == 0.5
+
+
+def test_processor_time_and_peak_memory_have_a_table_of_their_own(workload):
+    rows = {workload.name: row()}
+    rows[workload.name]["everflow"] |= {"processor": 2.5e-3, "peak_bytes": 300 * 2**20}
+    text = table.render_resources([workload], rows, ["everflow", "tensorflow"])
+    assert text.splitlines()[-1].split()[-4:] == ["ms", "300", "MiB", "-"]
+    assert table.render_resources([workload], {}, ["everflow"]) == ""
+
+
+def run_of(rows):
+    return {"frameworks": {"tensorflow": {"version": "2.x"}}, "rows": rows}
+
+
+def test_a_chart_has_a_mark_per_peer_and_row():
+    rows = {"a < b": row(everflow=1e-6), "c": row(everflow=8e-6), "d": {"everflow": {"error": "no"}}}
+    svg = chart.chart(run_of(rows))
+    texts = [e.text for e in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+    assert {"a < b", "c", "tensorflow 2.x"} <= set(texts)
+    assert "d" not in texts
+    circles = list(ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}circle"))
+    assert len(circles) == 3  # one of them explains
+    assert float(circles[1].get("cx")) < float(circles[2].get("cx"))
+
+
+def test_a_chart_without_anything_to_compare_is_an_error(tmp_path, capsys):
+    with pytest.raises(ValueError, match="found none"):
+        chart.chart(run_of({}))
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(run_of({})))
+    assert chart.main([str(path), str(tmp_path / "chart.svg")]) == 2
+    assert "found none" in capsys.readouterr().err
+
+
+def test_a_chart_is_made_of_a_kept_run(tmp_path):
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(run_of({"a": row()})))
+    assert chart.main([str(path), str(tmp_path / "chart.svg")]) == 0
+    assert (tmp_path / "chart.svg").read_text().startswith("<svg")
+    with pytest.raises(SystemExit):
+        parse_arguments(["--chart", "picture.gif"])
+
+
+def small_training():
+    def loss(layers, parameters, x, y):
+        take = iter(parameters).__next__
+        x = layers.relu(layers.batch_norm(layers.conv(x, take(), 2), take(), take()))
+        x = layers.depthwise(x, take())
+        return layers.cross_entropy(layers.dense(layers.mean_over_image(x), take(), take()), y)
+
+    def parameters():
+        return [
+            layers.Parameter(arrays.weight(3, 3, 2, 4), "kernel"),
+            layers.Parameter(np.ones(4, np.float32)), layers.Parameter(np.zeros(4, np.float32)),
+            layers.Parameter(arrays.normal(3, 3, 4, 1), "depthwise"),
+            layers.Parameter(arrays.weight(4, 3)), layers.Parameter(np.zeros(3, np.float32)),
+        ]
+
+    def data():
+        return arrays.batches(lambda seed: (arrays.normal(4, 8, 8, 2), arrays.labels(4, 3)), count=1)
+
+    return training.Training(loss, parameters, data, rate=0.1)
+
+
+def test_a_described_network_trains_alike_as_a_function_and_in_a_session():
+    by_function, by_session = small_training().by_function(everflow), small_training().by_session(everflow)
+    losses = [by_function.step() for _ in range(4)]
+    np.testing.assert_allclose([by_session.step() for _ in range(4)], losses, rtol=1e-5)
+    assert losses[3] < losses[0]
+
+
+def test_a_described_network_trains_alike_in_jax():
+    jax = pytest.importorskip("jax")
+    by_function, by_jax = small_training().by_function(everflow), small_training().by_jax(jax)
+    np.testing.assert_allclose(
+        [by_jax.step() for _ in range(3)], [by_function.step() for _ in range(3)], rtol=1e-4
+    )

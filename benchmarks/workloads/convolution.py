@@ -10,9 +10,12 @@ import numpy as np
 from benchmarks.arrays import batches, labels, normal, weight
 from benchmarks.registry import TENSORFLOW, Task, Workload
 
-LARGE = Workload("conv 1x200x200x100 by 3x3x100x100", tolerance=1e-3)
-FUNCTION = Workload("MNIST CNN step, batch 64, tf.function", tolerance=1e-3)
-SESSION = Workload("MNIST CNN step, batch 64, Session.run", tolerance=1e-3)
+LARGE = Workload(
+    "conv 1x200x200x100 by 3x3x100x100", tolerance=1e-3, at_most={"tensorflow": 0.95, "torch": 1.0}
+)
+AIMS = {"tensorflow": 0.9, "torch": 1.0}
+FUNCTION = Workload("MNIST CNN step, batch 64, tf.function", tolerance=1e-3, at_most=AIMS)
+SESSION = Workload("MNIST CNN step, batch 64, Session.run", tolerance=1e-3, at_most=AIMS)
 
 BATCH, RATE = 64, 0.05
 NUMBERS = ("NHWC", "HWIO", "NHWC")

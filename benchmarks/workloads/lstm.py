@@ -208,12 +208,16 @@ CELL_BIAS = normal(40, seed=5, scale=0.1)
 
 def _cell_tensorflow(compiled: bool) -> Callable[[Any], Task]:
     def build(tf: Any) -> Task:
-        cell = tf.keras.layers.LSTMCell(10)
-        x, state = tf.constant(CELL_INPUT), [tf.constant(CELL_STATE), tf.constant(CELL_STATE)]
-        cell(x, state)
-        cell.set_weights([CELL_KERNEL, CELL_RECURRENT, CELL_BIAS])
-        call = tf.function(lambda x, state: cell(x, state)) if compiled else cell
-        return Task(lambda: call(x, state), lambda value: value[0].numpy())
+        kernel, recurrent, bias = (tf.constant(value) for value in (CELL_KERNEL, CELL_RECURRENT, CELL_BIAS))
+
+        def cell(x: Any, h: Any, c: Any) -> tuple[Any, Any]:
+            i, f, j, o = tf.split(tf.matmul(x, kernel) + tf.matmul(h, recurrent) + bias, 4, axis=1)
+            c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(j)
+            return tf.sigmoid(o) * tf.tanh(c), c
+
+        call = tf.function(cell) if compiled else cell
+        x, state = tf.constant(CELL_INPUT), tf.constant(CELL_STATE)
+        return Task(lambda: call(x, state, state), lambda value: value[0].numpy())
 
     return build
 
