@@ -21,6 +21,7 @@ from everflow._src.ops.by_name import cards
 from everflow._src.ops.math_arithmetic import conjugated
 from everflow._src.ops.naming import name_scope
 from everflow._src.runtime.failures import invalid
+from everflow._src.runtime.native import product as native
 
 _FAST = frozenset(np.dtype(n) for n in ("float32", "float64"))
 _SMALL_FLOATS = frozenset(d.numpy_dtype for d in (dtypes.float16, dtypes.bfloat16))
@@ -42,7 +43,7 @@ def _product(xp: Any, a: Any, b: Any) -> Any:
     return xp.matmul(a, b)
 
 
-def _matmul_kernel(xp: Any, a: Any, b: Any, *, transpose_a: bool, transpose_b: bool) -> Any:
+def _check_matrices(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> None:
     if a.ndim != 2 or b.ndim != 2:
         if a.ndim != b.ndim:
             raise invalid(f"In[0] and In[1] has different ndims: {_text(a.shape)} vs. {_text(b.shape)}")
@@ -50,7 +51,30 @@ def _matmul_kernel(xp: Any, a: Any, b: Any, *, transpose_a: bool, transpose_b: b
     inner_a, inner_b = a.shape[0 if transpose_a else 1], b.shape[1 if transpose_b else 0]
     if inner_a != inner_b:
         raise invalid(f"Matrix size-incompatible: In[0]: {_text(a.shape)}, In[1]: {_text(b.shape)}")
+
+
+def _matmul_kernel(xp: Any, a: Any, b: Any, *, transpose_a: bool, transpose_b: bool) -> Any:
+    _check_matrices(a, b, transpose_a, transpose_b)
     return _product(xp, a.T if transpose_a else a, b.T if transpose_b else b)
+
+
+def _matmul_xla(jax: Any, a: Any, b: Any, *, transpose_a: bool, transpose_b: bool) -> Any:
+    _check_matrices(a, b, transpose_a, transpose_b)
+    return _compiled_product(jax, a, b, transpose_a, transpose_b)
+
+
+def _compiled_product(jax: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
+    """The product of tracers, by the native kernels where these are faster than XLA."""
+
+    def otherwise(a: Any, b: Any) -> Any:
+        return jax.numpy.matmul(_turned(a) if transpose_a else a, _turned(b) if transpose_b else b)
+
+    found = native.compiled(jax, a, b, transpose_a, transpose_b, otherwise)
+    return otherwise(a, b) if found is None else found
+
+
+def _turned(x: Any) -> Any:
+    return x.swapaxes(-1, -2)
 
 
 def _adjoint(xp: Any, x: Any) -> Any:
@@ -58,13 +82,24 @@ def _adjoint(xp: Any, x: Any) -> Any:
     return xp.conj(x) if x.dtype.kind == "c" else x
 
 
-def _batch_matmul_kernel(xp: Any, x: Any, y: Any, *, adj_x: bool, adj_y: bool) -> Any:
+def _check_batches(x: Any, y: Any, adj_x: bool, adj_y: bool) -> None:
     if x.ndim < 2 or y.ndim < 2:
         which, ndims = (0, x.ndim) if x.ndim < 2 else (1, y.ndim)
         raise invalid(f"In[{which}] ndims must be >= 2: {ndims}")
     inner_x, inner_y = x.shape[-2 if adj_x else -1], y.shape[-1 if adj_y else -2]
     if inner_x != inner_y:
         raise invalid(f"Matrix size-incompatible: In[0]: {_text(x.shape)}, In[1]: {_text(y.shape)}")
+
+
+def _batch_matmul_xla(jax: Any, x: Any, y: Any, *, adj_x: bool, adj_y: bool) -> Any:
+    _check_batches(x, y, adj_x, adj_y)
+    if x.shape[:-2] != y.shape[:-2] or x.dtype != np.float32:
+        return _batch_matmul_kernel(jax.numpy, x, y, adj_x=adj_x, adj_y=adj_y)
+    return _compiled_product(jax, x, y, adj_x, adj_y)
+
+
+def _batch_matmul_kernel(xp: Any, x: Any, y: Any, *, adj_x: bool, adj_y: bool) -> Any:
+    _check_batches(x, y, adj_x, adj_y)
     x = _adjoint(xp, x) if adj_x else x
     y = _adjoint(xp, y) if adj_y else y
     if y.ndim == 2 and x.ndim > 2 and 0 not in x.shape:
@@ -184,6 +219,7 @@ MatMul = op(
     transpose_a=False,
     transpose_b=False,
     kernel=_matmul_kernel,
+    xla=_matmul_xla,
     shape=_matmul_shape,
     gradient=_matmul_gradient,
     sample=lambda: (list(_matrices()), {}),
@@ -226,6 +262,7 @@ BatchMatMul = op(
     adj_x=False,
     adj_y=False,
     kernel=_batch_matmul_kernel,
+    xla=_batch_matmul_xla,
     shape=_batch_matmul_shape,
     gradient=_batch_matmul_gradient,
     sample=lambda: ([_batches()[0], _batches()[1][None, :2]], {"adj_y": False}),
@@ -239,6 +276,7 @@ BatchMatMulV2 = op(
     adj_x=False,
     adj_y=False,
     kernel=_batch_matmul_kernel,
+    xla=_batch_matmul_xla,
     shape=_batch_matmul_shape,
     gradient=_batch_matmul_gradient,
     sample=lambda: (list(_batches()), {}),
