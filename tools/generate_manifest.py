@@ -32,7 +32,8 @@ def import_everything(keep_going: bool) -> bool:
 
     source = importlib.import_module("everflow._src")
     for module in pkgutil.walk_packages(source.__path__, "everflow._src.", onerror=failed):
-        if not module.ispkg and not module.name.endswith("__main__"):
+        # The native kernels (`_kernels`) are a library for ctypes and XLA, no module of Python's.
+        if not module.ispkg and not module.name.endswith(("__main__", "._kernels")):
             try:
                 importlib.import_module(module.name)
             except Exception:

@@ -31,9 +31,12 @@ OUTPUTS_WITHOUT_GRADIENT = {
 
 # Operations whose gradient is not their derivative, on purpose.
 # Cholesky reads one triangle and, as TensorFlow has it, gives the gradient to both; numbers drawn by rejection
-# jump where the gradient tells how their distribution moves.
+# jump where the gradient tells how their distribution moves; the gradient of batch normalization takes its moments
+# as operands and is differentiated, as in TensorFlow, as if they followed from the images (FusedBatchNormV3's
+# second derivative is the test of that).
 OWN_GRADIENT = {
     "Cholesky",
+    "FusedBatchNormGradV3",
     "PreventGradient",
     "StatelessRandomGammaV2",
     "StatelessRandomGammaV3",

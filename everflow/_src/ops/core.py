@@ -43,6 +43,7 @@ from everflow._src.ops import (  # noqa: F401
     math_sampling,
     math_special,
     nn_activations,
+    nn_batch_normalization,
     nn_convolution,
     nn_convolution_functions,
     nn_dropout,

@@ -132,14 +132,14 @@ def compiled_forward(jax: Any, x: Any, w: Any, g: Geometry) -> Any:
         result = result if bias is None else result + bias
         return jax.numpy.maximum(result, jax.numpy.zeros((), result.dtype)) if relu else result
 
-    def compute(bias: Any, relu: bool) -> Any:
+    def compute(bias: Any = None, relu: bool = False) -> Any:
         found = native.compiled(native.FORWARD, jax, x, w, x.shape, w.shape, g,
                                 functools.partial(otherwise, relu=relu), bias, relu)
         return otherwise(x, w, bias, relu=relu) if found is None else found
 
     if not native.compiles(native.FORWARD, jax, x.dtype, x.shape, w.shape, g):
         return otherwise(x, w)
-    return Unfinished((x.shape[0], *g.outputs, w.shape[-1]), x.dtype, compute)
+    return Unfinished((x.shape[0], *g.outputs, w.shape[-1]), x.dtype, compute, ("bias", "relu"))
 
 
 def compiled_by_data(jax: Any, dy: Any, w: Any, x_shape: Sequence[int], g: Geometry) -> Any:

@@ -1,7 +1,7 @@
 """Results that are held back while a program is compiled, so that what reads them can be computed in the same go.
 
-The kernel of a convolution returns one. An operation behind it whose card says that it `joins` (a bias, a rectifier)
-takes it further; whatever else reads it, finishes it.
+The kernels of convolutions and of normalization return them. An operation behind one whose card says that it `joins`
+(a bias, an addition, a rectifier) takes it further; whatever else reads it, finishes it.
 """
 
 from __future__ import annotations
@@ -15,43 +15,49 @@ class Unfinished:
 
     Args:
       shape, dtype: of the array that it will be.
-      compute: `compute(bias, relu)` -> the array, with `bias` added to its last dimension unless that is None, and
-        the maximum with 0 taken behind it where `relu` is true.
+      compute: `compute(**later)` -> the array, with what came behind it in the same go: `bias` is added to its last
+        dimension, `addend` is another array of its shape, and where `relu` is True, the maximum with 0 is taken last.
+      takes: which of these `compute` knows.
+      later: those that have come.
     """
 
-    __slots__ = ("shape", "dtype", "_compute", "_bias", "_relu", "_array")
+    __slots__ = ("shape", "dtype", "_compute", "_takes", "_later", "_array")
 
-    def __init__(self, shape: tuple[int, ...], dtype: Any, compute: Callable[[Any, bool], Any], bias: Any = None,
-                 relu: bool = False) -> None:
+    def __init__(self, shape: tuple[int, ...], dtype: Any, compute: Callable[..., Any], takes: tuple[str, ...],
+                 **later: Any) -> None:
         self.shape = shape
         self.dtype = dtype
         self._compute = compute
-        self._bias = bias
-        self._relu = relu
+        self._takes = takes
+        self._later = later
         self._array: Any = None
 
     @property
     def ndim(self) -> int:
         return len(self.shape)
 
-    def with_bias(self, bias: Any) -> Unfinished | None:
-        """This plus `bias`; None when that cannot be had in the same go."""
-        if self._relu or self._bias is not None or bias.dtype != self.dtype or bias.size != self.shape[-1]:
+    def _with(self, name: str, value: Any) -> Unfinished | None:
+        if name not in self._takes or name in self._later or "relu" in self._later:
             return None
-        if bias.shape[-1:] != (self.shape[-1],) or bias.ndim > self.ndim:
+        return Unfinished(self.shape, self.dtype, self._compute, self._takes, **self._later, **{name: value})
+
+    def plus(self, other: Any) -> Unfinished | None:
+        """This plus a bias or an array of the same shape; None when that cannot be had in the same go."""
+        if other.dtype != self.dtype:
             return None
-        return Unfinished(self.shape, self.dtype, self._compute, bias.reshape(-1))
+        if other.shape == self.shape:
+            return self._with("addend", other)
+        is_bias = other.shape[-1:] == self.shape[-1:] and other.size == self.shape[-1] and other.ndim <= self.ndim
+        return self._with("bias", other.reshape(-1)) if is_bias else None
 
     def with_relu(self) -> Unfinished | None:
         """The maximum of this and 0; None when that cannot be had in the same go."""
-        if self._relu:
-            return None
-        return Unfinished(self.shape, self.dtype, self._compute, self._bias, True)
+        return self._with("relu", True)
 
     def finish(self) -> Any:
         """The array."""
         if self._array is None:
-            self._array = self._compute(self._bias, self._relu)
+            self._array = self._compute(**self._later)
         return self._array
 
 
@@ -64,7 +70,6 @@ def join(instruction: Any, values: list[Any]) -> Unfinished | None:
     """What `instruction` makes of an unfinished operand that nobody else reads; None where it wants all finished."""
     for position in instruction.sole_reader_of:
         if isinstance(values[position], Unfinished):
-            others = [v for i, v in enumerate(values) if i != position]
-            if not any(isinstance(v, Unfinished) for v in others):
-                return instruction.card.joins(values[position], others, instruction.attrs)
+            others = [finished(v) for i, v in enumerate(values) if i != position]
+            return instruction.card.joins(values[position], others, instruction.attrs)
     return None

@@ -26,7 +26,8 @@ _ONEDNN = "onednn-cpu-gomp"
 _ONEDNN_FILE = "libdnnl.so.3"
 _MESSAGE_BYTES = 256
 # Handlers by the names under which XLA knows them.
-_HANDLERS = {"everflow_convolution": "everflow_compiled_convolution", "everflow_product": "everflow_compiled_product"}
+_HANDLERS = {f"everflow_{name}": f"everflow_compiled_{name}" for name in (
+    "convolution", "product", "channel_moments", "channel_products", "channel_affine")}
 
 
 class Status(NamedTuple):

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "channels.h"
 #include "convolution.h"
 #include "dnnl_api.h"
 #include "product.h"
@@ -89,6 +90,57 @@ ffi::Error product_handler(ffi::ThreadPool pool, ffi::AnyBuffer a, ffi::AnyBuffe
   });
 }
 
+const float* floats(const ffi::AnyBuffer& buffer, int64_t expected, const char* what) {
+  require(expected, ffi::DataType::F32, buffer, what);
+  return static_cast<const float*>(buffer.untyped_data());
+}
+
+float* floats(ffi::Result<ffi::AnyBuffer>& buffer, int64_t expected) {
+  require(expected, ffi::DataType::F32, *buffer, "a result");
+  return static_cast<float*>(buffer->untyped_data());
+}
+
+ffi::Error channel_moments_handler(ffi::ThreadPool pool, ffi::AnyBuffer x, ffi::Result<ffi::AnyBuffer> mean,
+                                   ffi::Result<ffi::AnyBuffer> variance, ffi::Span<const int64_t> numbers) {
+  return guarded([&] {
+    const auto shape = ChannelShape::parse(numbers.begin(), static_cast<int64_t>(numbers.size()));
+    XlaWorkers workers(pool);
+    channel_moments(workers, shape, floats(x, shape.rows * shape.channels, "the operand"),
+                    floats(mean, shape.channels), floats(variance, shape.channels));
+  });
+}
+
+ffi::Error channel_products_handler(ffi::ThreadPool pool, ffi::AnyBuffer dy, ffi::AnyBuffer x, ffi::AnyBuffer mean,
+                                    ffi::Result<ffi::AnyBuffer> sum, ffi::Result<ffi::AnyBuffer> product,
+                                    ffi::Span<const int64_t> numbers) {
+  return guarded([&] {
+    const auto shape = ChannelShape::parse(numbers.begin(), static_cast<int64_t>(numbers.size()));
+    const int64_t elements = shape.rows * shape.channels;
+    XlaWorkers workers(pool);
+    channel_products(workers, shape, floats(dy, elements, "the first operand"), floats(x, elements, "the second operand"),
+                     floats(mean, shape.channels, "the mean"), floats(sum, shape.channels),
+                     floats(product, shape.channels));
+  });
+}
+
+ffi::Error channel_affine_handler(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::Result<ffi::AnyBuffer> result,
+                                  ffi::Span<const int64_t> numbers) {
+  return guarded([&] {
+    const auto shape = ChannelShape::parse(numbers.begin(), static_cast<int64_t>(numbers.size()));
+    if (arguments.size() < 4 || arguments.size() > 6) throw Failure("channels: an unexpected number of operands");
+    const int64_t elements = shape.rows * shape.channels;
+    // Which operands are arrays, in the order of ChannelTerms; the others have one number per channel.
+    const bool whole[6] = {true, false, false, false, true, false};
+    const float* values[6] = {};
+    for (size_t i = 0; i < arguments.size(); ++i) {
+      values[i] = floats(operand(arguments, i), whole[i] ? elements : shape.channels, "an operand");
+    }
+    XlaWorkers workers(pool);
+    channel_affine(workers, shape, {values[0], values[1], values[2], values[3], values[4], values[5]},
+                   floats(result, elements));
+  });
+}
+
 }  // namespace
 }  // namespace everflow
 
@@ -104,5 +156,30 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(everflow_compiled_product, everflow::product_handl
                                   .Ctx<ffi::ThreadPool>()
                                   .Arg<ffi::AnyBuffer>()
                                   .Arg<ffi::AnyBuffer>()
+                                  .Ret<ffi::AnyBuffer>()
+                                  .Attr<ffi::Span<const int64_t>>("numbers"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(everflow_compiled_channel_moments, everflow::channel_moments_handler,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .Ret<ffi::AnyBuffer>()
+                                  .Ret<ffi::AnyBuffer>()
+                                  .Attr<ffi::Span<const int64_t>>("numbers"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(everflow_compiled_channel_products, everflow::channel_products_handler,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .Ret<ffi::AnyBuffer>()
+                                  .Ret<ffi::AnyBuffer>()
+                                  .Attr<ffi::Span<const int64_t>>("numbers"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(everflow_compiled_channel_affine, everflow::channel_affine_handler,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .RemainingArgs()
                                   .Ret<ffi::AnyBuffer>()
                                   .Attr<ffi::Span<const int64_t>>("numbers"));

@@ -7,6 +7,7 @@
 #include "cache.h"
 #include "dnnl_api.h"
 #include "scratch.h"
+#include "vectors.h"
 
 namespace everflow {
 
@@ -259,10 +260,14 @@ char* at(const void* base, int64_t offset, const ConvolutionShape& shape) {
 }
 
 // max(., 0) in place. oneDNN has it as a post-operation, which makes zeros of NaNs.
-void rectify(void* values, const ConvolutionShape& shape) {
-  float* numbers = static_cast<float*>(values);
-  const int64_t count = shape.result_elements();
+EVERFLOW_VECTORS
+void rectify(float* numbers, int64_t count) {
   for (int64_t i = 0; i < count; ++i) numbers[i] = numbers[i] < 0.0f ? 0.0f : numbers[i];
+}
+
+EVERFLOW_VECTORS
+void add_up(const float* __restrict values, size_t count, float* __restrict total) {
+  for (size_t i = 0; i < count; ++i) total[i] += values[i];
 }
 
 void run_with_filters(Workers& workers, const ConvolutionShape& shape, const std::vector<Piece>& pieces,
@@ -293,7 +298,7 @@ void run_with_filters(Workers& workers, const ConvolutionShape& shape, const std
                               {DNNL_ARG_DST, plan.result.get(), at(result, piece.result_offset, shape)},
                               {DNNL_ARG_BIAS, plan.bias.get(), const_cast<void*>(bias)}};
       execute(*plan.primitive, arguments, shape.bias ? 4 : 3);
-      if (shape.relu) rectify(arguments[2].data, piece.shape);
+      if (shape.relu) rectify(static_cast<float*>(arguments[2].data), piece.shape.result_elements());
     } else {
       Argument arguments[] = {{DNNL_ARG_DIFF_DST, plan.result.get(), at(a, piece.result_offset, shape)},
                               {DNNL_ARG_WEIGHTS, plan.filter, weights},
@@ -330,7 +335,7 @@ void run_by_weights(Workers& workers, const ConvolutionShape& shape, const std::
       reorder(plan.filter, sum, first.filter, moved.data());
       sum = moved.floats();
     }
-    for (size_t i = 0; i < count; ++i) total[i] += sum[i];
+    add_up(sum, count, total);
   }
   reorder(first.filter, total, first.plain_filter.get(), result);
 }

@@ -1,0 +1,9 @@
+// A function marked so is compiled for several vector lengths; the processor that runs it picks its own.
+#pragma once
+
+#if defined(__x86_64__) && defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && \
+    (defined(__clang__) ? __clang_major__ >= 14 : defined(__GNUC__))
+#define EVERFLOW_VECTORS __attribute__((target_clones("avx512f", "arch=haswell", "default")))
+#else
+#define EVERFLOW_VECTORS
+#endif
