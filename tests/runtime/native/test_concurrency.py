@@ -14,6 +14,7 @@ from everflow._src.ops import nn_convolution_kernels as kernels
 from everflow._src.runtime.native import convolution as native
 from everflow._src.runtime.native.convolution import BY_WEIGHTS, FORWARD
 from everflow._src.runtime.native.library import library
+from everflow._src.runtime.unfinished import finished
 from tests.runtime.native.cases import KINDS, Case, needs_native, python_environment, random_case
 
 pytestmark = needs_native
@@ -61,7 +62,7 @@ def test_eager_calls_and_programs_at_once():
         else:
             def program(a, b, kind=kind, case=cases[0]):
                 if kind == FORWARD:
-                    return kernels.compiled_forward(jax, a, b, case.geometry)
+                    return finished(kernels.compiled_forward(jax, a, b, case.geometry))
                 if kind == BY_WEIGHTS:
                     return kernels.compiled_by_weights(jax, a, b, case.w_shape, case.geometry)
                 return kernels.compiled_by_data(jax, a, b, case.x_shape, case.geometry)

@@ -13,6 +13,7 @@ from everflow._src.ops import nn_convolution_kernels as kernels
 from everflow._src.runtime.native import convolution as native
 from everflow._src.runtime.native.convolution import BY_DATA, BY_WEIGHTS, FORWARD
 from everflow._src.runtime.native.library import library
+from everflow._src.runtime.unfinished import finished
 from tests.runtime.native.cases import KINDS, Case, check, needs_native, random_case, reference
 
 pytestmark = needs_native
@@ -27,7 +28,7 @@ def traced(kind, case, a, b):
     """The same among tracers, by the functions that the cards call."""
     g = case.geometry
     if kind == FORWARD:
-        return kernels.compiled_forward(jax, a, b, g)
+        return finished(kernels.compiled_forward(jax, a, b, g))
     if kind == BY_DATA:
         return kernels.compiled_by_data(jax, a, b, case.x_shape, g)
     return kernels.compiled_by_weights(jax, a, b, case.w_shape, g)
