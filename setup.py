@@ -40,7 +40,8 @@ def extensions():
     folders = {"XLA's headers (jaxlib)": xla_headers(), "oneDNN's headers (onednn-devel-cpu-gomp)": dnnl_headers()}
     missing = [name for name, folder in folders.items() if folder is None]
     if missing or sys.platform != "linux":
-        print(f"everflow: built without native kernels: {', '.join(missing) or 'not on this platform'}", file=sys.stderr)
+        reason = ", ".join(missing) or "not on this platform"
+        print(f"everflow: built without native kernels: {reason}", file=sys.stderr)
         return []
     xla, dnnl = (str(folder) for folder in folders.values())
     return [Extension(

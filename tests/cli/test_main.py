@@ -11,6 +11,8 @@ import pytest
 
 from everflow._src.cli import doctor
 from everflow._src.cli.main import main
+from everflow._src.runtime.native import library
+from everflow._src.runtime.native.library import Status
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -177,6 +179,7 @@ def test_doctor_finds_everything_here(capsys):
     printed = capsys.readouterr().out
     assert "ok      jax " in printed
     assert "cpu:0" in printed
+    assert "native kernels" in printed
     assert printed.endswith("Everything that everflow needs is here.\n")
 
 
@@ -192,3 +195,16 @@ def test_doctor_does_not_mind_what_is_optional(capsys, monkeypatch):
     monkeypatch.setattr(doctor, "OPTIONAL", (("no-such-library", "no_such_library", "tests"),))
     assert main(["doctor"]) == 0
     assert "not installed (optional): tests" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("status", [
+    Status(True, "oneDNN 3.2.0 at /a/path"), Status(False, "not built", "install a C++17 compiler"),
+])
+def test_doctor_shows_the_native_kernels_and_does_not_need_them(capsys, monkeypatch, status):
+    monkeypatch.setattr(library, "_status", status)
+    monkeypatch.setattr(library, "_library", None)
+    assert main(["doctor"]) == 0
+    printed = capsys.readouterr().out
+    mark = "ok" if status.available else "note"
+    assert f"{mark:8}native kernels  {status.what}\n" in printed
+    assert (f"fix: {status.fix}\n" in printed) == (not status.available)

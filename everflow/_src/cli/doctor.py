@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from everflow._src.framework import versions
+from everflow._src.runtime.native import library as native
 
 OLDEST_PYTHON = (3, 11)
 
@@ -60,6 +61,7 @@ def examine() -> Iterator[Finding]:
     for distribution, module, purpose in OPTIONAL:
         yield _library(distribution, module, purpose, fatal=False)
     yield from _devices()
+    yield _native_kernels()
     yield _tensorflow()
 
 
@@ -108,6 +110,15 @@ def _devices() -> Iterator[Finding]:
         yield Finding("GPU", "none in this machine")
 
 
+def _native_kernels() -> Finding:
+    try:  # known to XLA only then; a version that does not fit shows itself here
+        native.compiled_library(importlib.import_module("jax"))
+    except Exception:
+        pass  # reported above
+    status = native.status()
+    return Finding("native kernels", status.what, status.fix)
+
+
 def _nvidia_gpu() -> str:
     """The name of the first NVIDIA GPU, or an empty string."""
     command = shutil.which("nvidia-smi")
@@ -143,9 +154,9 @@ def main() -> int:
     fatal = False
     for finding in examine():
         mark = "ok" if not finding.fix else ("MISSING" if finding.fatal else "note")
-        print(f"{mark:8}{finding.subject:14}{finding.what}")
+        print(f"{mark:8}{finding.subject:16}{finding.what}")
         if finding.fix:
-            print(f"{'':22}fix: {finding.fix}")
+            print(f"{'':24}fix: {finding.fix}")
         fatal = fatal or finding.fatal
     print("Something that everflow needs is missing." if fatal else "Everything that everflow needs is here.")
     return int(fatal)

@@ -145,7 +145,7 @@ def _find() -> tuple[Library | None, Status]:
         return None, Status(False, f"oneDNN ({_ONEDNN_FILE}) is not installed", f"pip install {_ONEDNN}")
     try:
         found = Library(ctypes.CDLL(str(built)), onednn)
-    except OSError as error:
+    except (OSError, AttributeError) as error:  # AttributeError: a file without our functions in it
         reason = str(error).splitlines()[0]
         fix = ("apt-get install libgomp1 (or what brings libgomp.so.1 here)" if "libgomp" in reason
                else f"pip install --force-reinstall {_ONEDNN} everflow")

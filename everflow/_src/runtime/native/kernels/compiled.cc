@@ -1,4 +1,5 @@
 // Handlers for XLA's foreign-function interface: what compiled programs call, on XLA's own threads.
+#include <algorithm>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -19,7 +20,8 @@ namespace {
 
 class XlaWorkers : public Workers {
  public:
-  explicit XlaWorkers(ffi::ThreadPool pool) : pool_(pool), count_(static_cast<int>(pool.num_threads())) {}
+  explicit XlaWorkers(ffi::ThreadPool pool)
+      : pool_(pool), count_(static_cast<int>(std::max<int64_t>(1, pool.num_threads()))) {}
   int count() const override { return count_; }
   void schedule(std::function<void()> task) override { pool_.Schedule(std::move(task)); }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 #include <vector>
 
 #include "cache.h"
@@ -126,6 +127,7 @@ MemoryDesc filter_desc(const ConvolutionShape& s, dnnl_data_type_t type, bool pl
 
 std::shared_ptr<const Plan> make_plan(const ConvolutionShape& s) {
   OnThisThread single;
+  std::lock_guard<std::mutex> lock(making_primitives());
   auto plan = std::make_shared<Plan>();
   // Gradients of filters are summed over pieces in single precision.
   const dnnl_data_type_t gradient_type = s.kind == ConvolutionShape::kByWeights ? dnnl_f32 : type_of(s);
@@ -255,6 +257,18 @@ std::vector<Piece> cut(const ConvolutionShape& shape, int threads) {
   return pieces;
 }
 
+std::vector<Piece> planned(const ConvolutionShape& shape, int threads) {
+  std::vector<Piece> pieces = cut(shape, threads);
+  try {
+    for (Piece& piece : pieces) piece.plan = plan_for(piece.shape);
+  } catch (const Failure&) {
+    // What was asked before was for as many threads as we have; XLA may have more, and smaller pieces not be taken.
+    if (threads == 1) throw;
+    return planned(shape, 1);
+  }
+  return pieces;
+}
+
 char* at(const void* base, int64_t offset, const ConvolutionShape& shape) {
   return static_cast<char*>(const_cast<void*>(base)) + offset * element_bytes(shape);
 }
@@ -358,8 +372,7 @@ std::string convolution_implementation(const ConvolutionShape& shape) {
 
 void convolution(Workers& workers, const ConvolutionShape& shape, const void* a, const void* b, const void* bias,
                  void* result) {
-  std::vector<Piece> pieces = cut(shape, workers.count());
-  for (Piece& piece : pieces) piece.plan = plan_for(piece.shape);
+  const std::vector<Piece> pieces = planned(shape, workers.count());
   if (shape.kind == ConvolutionShape::kByWeights) {
     run_by_weights(workers, shape, pieces, a, b, result);
   } else {

@@ -72,11 +72,17 @@ OnThisThread::~OnThisThread() {
 }
 
 dnnl_stream_t stream() {
-  thread_local dnnl_stream_t mine = nullptr;
-  if (mine == nullptr) {
-    check(dnnl().dnnl_stream_create(&mine, dnnl().engine, dnnl_stream_default_flags), "creating a stream");
+  struct Stream {
+    dnnl_stream_t stream = nullptr;
+    ~Stream() {
+      if (stream != nullptr) dnnl().dnnl_stream_destroy(stream);
+    }
+  };
+  thread_local Stream mine;
+  if (mine.stream == nullptr) {
+    check(dnnl().dnnl_stream_create(&mine.stream, dnnl().engine, dnnl_stream_default_flags), "creating a stream");
   }
-  return mine;
+  return mine.stream;
 }
 
 MemoryDesc describe(int count, const int64_t* sizes, dnnl_data_type_t type, const int64_t* strides) {
@@ -110,6 +116,7 @@ const_dnnl_memory_desc_t Primitive::query(dnnl_query_t what, int index) const {
 
 Attributes::Attributes() {
   check(dnnl().dnnl_primitive_attr_create(&attr_), "creating attributes");
+  // Without it a primitive keeps memory of its own, and cannot run in two threads at once.
   dnnl_status_t status = dnnl().dnnl_primitive_attr_set_scratchpad_mode(attr_, dnnl_scratchpad_mode_user);
   if (status != dnnl_success) dnnl().dnnl_primitive_attr_destroy(attr_);
   check(status, "setting attributes");
@@ -158,13 +165,17 @@ void execute(const Primitive& primitive, const Argument* arguments, int count) {
 
 void reorder(const_dnnl_memory_desc_t from, const void* source, const_dnnl_memory_desc_t to, void* target) {
   // Made anew each time: oneDNN keeps the primitives themselves, by descriptor, in a cache of its own.
-  dnnl_primitive_desc_t desc = nullptr;
-  Attributes attributes;
-  check(dnnl().dnnl_reorder_primitive_desc_create(&desc, from, dnnl().engine, to, dnnl().engine, attributes.get()),
-        "changing a layout");
-  Primitive primitive(desc);
+  std::unique_ptr<Primitive> primitive;
+  {
+    std::lock_guard<std::mutex> lock(making_primitives());
+    dnnl_primitive_desc_t desc = nullptr;
+    Attributes attributes;
+    check(dnnl().dnnl_reorder_primitive_desc_create(&desc, from, dnnl().engine, to, dnnl().engine, attributes.get()),
+          "changing a layout");
+    primitive = std::make_unique<Primitive>(desc);
+  }
   Argument arguments[] = {{DNNL_ARG_FROM, from, const_cast<void*>(source)}, {DNNL_ARG_TO, to, target}};
-  execute(primitive, arguments, 2);
+  execute(*primitive, arguments, 2);
 }
 
 }  // namespace everflow

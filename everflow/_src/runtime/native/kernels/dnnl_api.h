@@ -22,6 +22,7 @@ class Failure : public std::runtime_error {
 #define EVERFLOW_DNNL_FUNCTIONS(X)                      \
   X(dnnl_engine_create)                                 \
   X(dnnl_stream_create)                                 \
+  X(dnnl_stream_destroy)                                \
   X(dnnl_stream_wait)                                   \
   X(dnnl_memory_create)                                 \
   X(dnnl_memory_destroy)                                \

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <string>
+#include <utility>
 
 #include "convolution.h"
 #include "dnnl_api.h"
@@ -44,11 +46,16 @@ int everflow_load(const char* path, char* message) {
   return guarded(message, [&] { everflow::load_dnnl(path); });
 }
 
+// oneDNN's version; zeros before it is loaded.
 void everflow_version(int* major, int* minor, int* patch) {
-  const dnnl_version_t* version = everflow::dnnl().dnnl_version();
-  *major = version->major;
-  *minor = version->minor;
-  *patch = version->patch;
+  *major = *minor = *patch = 0;
+  char message[kMessageBytes];
+  guarded(message, [&] {
+    const dnnl_version_t* version = everflow::dnnl().dnnl_version();
+    *major = version->major;
+    *minor = version->minor;
+    *patch = version->patch;
+  });
 }
 
 int everflow_convolution_implementation(const int64_t* numbers, int64_t count, char* name) {

@@ -15,7 +15,7 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 constexpr size_t kGranularity = 4096;
-// What is kept for later calls, at the most; above it blocks go back to the system.
+// What is kept for later calls, at the most.
 constexpr size_t kMostKept = size_t{256} << 20;
 
 std::multimap<size_t, void*> kept;
@@ -56,15 +56,22 @@ Scratch& Scratch::operator=(Scratch&& other) noexcept {
 
 Scratch::~Scratch() {
   if (data_ == nullptr) return;
+  if (bytes_ > kMostKept) {
+    std::free(data_);
+    return;
+  }
+  std::multimap<size_t, void*> dropped;
   {
     std::lock_guard<std::mutex> lock(shared_state());
-    if (kept_bytes + bytes_ <= kMostKept) {
-      kept.emplace(bytes_, data_);
-      kept_bytes += bytes_;
-      return;
+    // A full pool starts anew: it may be full of sizes that nobody asks for any more.
+    if (kept_bytes + bytes_ > kMostKept) {
+      dropped.swap(kept);
+      kept_bytes = 0;
     }
+    kept.emplace(bytes_, data_);
+    kept_bytes += bytes_;
   }
-  std::free(data_);
+  for (auto& block : dropped) std::free(block.second);
 }
 
 size_t scratch_bytes_kept() {

@@ -9,7 +9,9 @@
 #include <deque>
 #include <exception>
 #include <memory>
+#include <system_error>
 #include <thread>
+#include <utility>
 
 #include "dnnl_api.h"
 
@@ -57,7 +59,11 @@ void parallel(Workers& workers, int pieces, const std::function<void(int)>& work
   }
   auto job = std::make_shared<Job>(pieces, work);
   for (int i = 1; i < std::min(pieces, workers.count()); ++i) {
-    workers.schedule([job] { job->take_part(); });
+    try {
+      workers.schedule([job] { job->take_part(); });
+    } catch (const std::exception&) {
+      break;  // those who came, and the caller, do all of it
+    }
   }
   job->take_part();
   std::unique_lock<std::mutex> lock(job->mutex);
@@ -66,6 +72,11 @@ void parallel(Workers& workers, int pieces, const std::function<void(int)>& work
 }
 
 std::mutex& shared_state() {
+  static std::mutex* mutex = new std::mutex;
+  return *mutex;
+}
+
+std::mutex& making_primitives() {
   static std::mutex* mutex = new std::mutex;
   return *mutex;
 }
@@ -86,15 +97,22 @@ class OwnWorkers : public Workers {
 
   void schedule(std::function<void()> task) override {
     std::lock_guard<std::mutex> lock(mutex_);
+    if (idle_ <= static_cast<int>(tasks_.size()) && started_ < count_ - 1) start();
+    if (started_ == 0) return;
     tasks_.push_back(std::move(task));
-    if (idle_ < static_cast<int>(tasks_.size()) && started_ < count_ - 1) {
-      ++started_;
-      std::thread([this] { serve(); }).detach();
-    }
     wake_.notify_one();
   }
 
  private:
+  void start() {
+    try {
+      std::thread([this] { serve(); }).detach();
+      ++started_;
+    } catch (const std::system_error&) {
+      // The system has no thread to give; a call goes on with fewer.
+    }
+  }
+
   void serve() {
     std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
@@ -123,19 +141,20 @@ std::mutex making;
 
 void before_fork() {
   making.lock();
+  making_primitives().lock();
   shared_state().lock();
 }
 
-void after_fork_in_parent() {
+void release_after_fork() {
   shared_state().unlock();
+  making_primitives().unlock();
   making.unlock();
 }
 
 void after_fork_in_child() {
   // The threads stayed behind, perhaps in the middle of something: what they shared is left as it is.
   own.store(nullptr);
-  shared_state().unlock();
-  making.unlock();
+  release_after_fork();
 }
 
 }  // namespace
@@ -148,6 +167,6 @@ Workers& own_workers() {
   return *own.load();
 }
 
-void survive_forks() { pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); }
+void survive_forks() { pthread_atfork(before_fork, release_after_fork, after_fork_in_child); }
 
 }  // namespace everflow

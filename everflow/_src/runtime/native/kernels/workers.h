@@ -13,7 +13,7 @@ class Workers {
   virtual ~Workers() = default;
   // How many may work at the same time, the caller among them.
   virtual int count() const = 0;
-  // Runs `task` on another thread, some time.
+  // Runs `task` on another thread, some time; or never, where there is no other thread.
   virtual void schedule(std::function<void()> task) = 0;
 };
 
@@ -30,5 +30,8 @@ void survive_forks();
 
 // Guards what calls share (the pool of scratch memory, the cache of primitives); held for moments, also over fork.
 std::mutex& shared_state();
+
+// Held while oneDNN makes a primitive, and over fork: a child must not find oneDNN's own locks taken.
+std::mutex& making_primitives();
 
 }  // namespace everflow
