@@ -23,7 +23,9 @@ from benchmarks.registry import FRAMEWORKS, Task, load_workloads
 
 
 def fingerprint(value: Any) -> list[float]:
-    """A few numbers that tell whether two frameworks computed the same thing."""
+    """A few numbers that tell whether two frameworks computed the same thing: of an array, or of each in a list."""
+    if isinstance(value, list):
+        return [number for array in value for number in fingerprint(array)]
     flat = np.asarray(value, np.float64).ravel()
     return [float(flat.mean()), float(np.abs(flat).mean()), *(float(v) for v in flat[:8])]
 

@@ -127,7 +127,8 @@ def test_a_turn_takes_as_many_samples_as_batches():
 
 
 def test_fingerprints_tell_values_apart():
-    assert fingerprint([[1.0, -3.0]]) == [-1.0, 2.0, 1.0, -3.0]
+    assert fingerprint(np.array([[1.0, -3.0]])) == [-1.0, 2.0, 1.0, -3.0]
+    assert fingerprint([np.array([1.0]), np.array([2.0])]) == [1.0, 1.0, 1.0, 2.0, 2.0, 2.0]
 
 
 def test_arrays_are_the_same_each_time():

@@ -161,21 +161,73 @@ def _matmul_gradient(dy: Any, *, a: Any, b: Any, transpose_a: bool, transpose_b:
     )
 
 
-def _batch_gradients(multiply: Any, dy: Any, x: Any, y: Any, adj_x: bool, adj_y: bool) -> tuple[Any, Any]:
-    if not adj_x and not adj_y:
-        return multiply(dy, y, adj_y=True), multiply(x, dy, adj_x=True)
+def _gradient_by_left(multiply: Any, dy: Any, y: Any, adj_x: bool, adj_y: bool) -> Any:
     if not adj_x:
-        return multiply(dy, y), multiply(dy, x, adj_x=True)
+        return multiply(dy, y, adj_y=not adj_y)
+    return multiply(y, dy, adj_x=adj_y, adj_y=True)
+
+
+def _gradient_by_right(multiply: Any, dy: Any, x: Any, adj_x: bool, adj_y: bool) -> Any:
     if not adj_y:
-        return multiply(y, dy, adj_y=True), multiply(x, dy)
-    return multiply(y, dy, adj_x=True, adj_y=True), multiply(dy, x, adj_x=True, adj_y=True)
+        return multiply(x, dy, adj_x=not adj_x)
+    return multiply(dy, x, adj_x=True, adj_y=adj_x)
+
+
+def _transposed(x: Any) -> Any:
+    """`x` with its last two axes exchanged."""
+    rank = x._rank
+    return cards.Transpose(x, np.array([*range(rank - 2), rank - 1, rank - 2], np.int32))
+
+
+def _rows(x: Any) -> Any:
+    """All vectors along the last axis of `x`, as the rows of one matrix."""
+    dims = x._shape_tuple()
+    if len(dims) == 2:
+        return x
+    if None not in dims:
+        return cards.Reshape(x, np.array([int(np.prod(dims[:-1])), dims[-1]], np.int32))
+    if dims[-1]:
+        return cards.Reshape(x, np.array([-1, dims[-1]], np.int32))
+    shape = cards.Shape(x)
+    count = cards.Prod(cards.GatherV2(shape, np.arange(len(dims) - 1, dtype=np.int32), np.int32(0)), np.int32(0))
+    return cards.Reshape(x, cards.Pack([count, cards.GatherV2(shape, np.int32(len(dims) - 1), np.int32(0))]))
+
+
+def _shared_right_gradient(dy: Any, x: Any, adj_x: bool, adj_y: bool) -> Any:
+    """The gradient of the one matrix that all matrices of a batch were multiplied by.
+
+    One product over the rows of the whole batch: the sum of a batch of products would first write them all.
+    """
+    left, out = _rows(conjugated(_transposed(x)) if adj_x else x), _rows(dy)
+    if adj_y:
+        return MatMul(conjugated(out), left, transpose_a=True)
+    return MatMul(conjugated(left), out, transpose_a=True)
+
+
+def _shared_left_gradient(dy: Any, y: Any, adj_x: bool, adj_y: bool) -> Any:
+    """The gradient of the one matrix that multiplied all matrices of a batch."""
+    right, out = _rows(conjugated(y) if adj_y else _transposed(y)), _rows(_transposed(dy))
+    if adj_x:
+        return MatMul(right, conjugated(out), transpose_a=True)
+    return MatMul(out, conjugated(right), transpose_a=True)
 
 
 def _batch_matmul_gradient(
     dy: Any, *, x: Any, y: Any, x_shape: Any, y_shape: Any, adj_x: bool, adj_y: bool
 ) -> Any:
-    dx, dy_ = _batch_gradients(BatchMatMulV2, dy, x, y, adj_x, adj_y)
-    return sum_to_shape(dx, x_shape, y_shape, 2), sum_to_shape(dy_, y_shape, x_shape, 2)
+    rank_x, rank_y, rank = x._rank, y._rank, dy._rank
+    by_x = by_y = None
+    if is_needed(0):
+        if rank_x == 2 and rank_y is not None and rank_y > 2 and rank == rank_y:
+            by_x = _shared_left_gradient(dy, y, adj_x, adj_y)
+        else:
+            by_x = sum_to_shape(_gradient_by_left(BatchMatMulV2, dy, y, adj_x, adj_y), x_shape, y_shape, 2)
+    if is_needed(1):
+        if rank_y == 2 and rank_x is not None and rank_x > 2 and rank == rank_x:
+            by_y = _shared_right_gradient(dy, x, adj_x, adj_y)
+        else:
+            by_y = sum_to_shape(_gradient_by_right(BatchMatMulV2, dy, x, adj_x, adj_y), y_shape, x_shape, 2)
+    return by_x, by_y
 
 
 def _batch_matmul_v3_gradient(
@@ -184,8 +236,8 @@ def _batch_matmul_v3_gradient(
     def multiply(left: Any, right: Any, **attrs: Any) -> Any:
         return BatchMatMulV3(left, right, Tout=dy.dtype.base_dtype, **attrs)
 
-    dx, dy_ = _batch_gradients(multiply, dy, x, y, adj_x, adj_y)
-    dx, dy_ = sum_to_shape(dx, x_shape, y_shape, 2), sum_to_shape(dy_, y_shape, x_shape, 2)
+    dx = sum_to_shape(_gradient_by_left(multiply, dy, y, adj_x, adj_y), x_shape, y_shape, 2)
+    dy_ = sum_to_shape(_gradient_by_right(multiply, dy, x, adj_x, adj_y), y_shape, x_shape, 2)
     if dx.dtype.base_dtype != x.dtype.base_dtype:
         dx = cards.Cast(dx, DstT=x.dtype.base_dtype)
     if dy_.dtype.base_dtype != y.dtype.base_dtype:
