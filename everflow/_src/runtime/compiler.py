@@ -19,6 +19,7 @@ import numpy as np
 from everflow._src.framework import dtypes
 from everflow._src.framework.errors import OpError, UnimplementedError
 from everflow._src.framework.func_graph import GraphFunction
+from everflow._src.runtime.counted_loops import run_counted
 from everflow._src.runtime.failures import HostNeeded, explain
 from everflow._src.runtime.frames import program_of
 from everflow._src.runtime.instructions import Instruction, interpret
@@ -520,7 +521,9 @@ class TraceFrame:
         written = self._written_by([body], arguments)
         if self._written_by([condition], arguments):
             raise HostNeeded("its condition assigns variables")
-        start = [self._array(arguments[i]) for i in carried]
+        # Numbers that are known stay so: a loop that is counted ahead follows them.
+        start = [np.asarray(a) if isinstance(a, (np.ndarray, np.generic)) else self._array(a)
+                 for a in (arguments[i] for i in carried)]
         state = [self.values[id(r)] for r in written]
         if any(s is None for s in state):
             raise HostNeeded("its body initializes variables")
@@ -558,9 +561,15 @@ class TraceFrame:
             return (count + 1, [self._array(outputs[i]) for i in carried], [inner.values[id(r)] for r in written],
                     lists.taken(outputs))
 
-        count = self.jax.numpy.asarray(0, "int64")
+        entering = (np.zeros((), np.int64), start, state, lists.start())
         try:
-            _, values, state, parts = self.jax.jax.lax.while_loop(holds, step, (count, start, state, lists.start()))
+            leaving = None
+            if bounds.exact and bounds.most is not None:
+                iterations = bounds.most if maximum_iterations is None else min(bounds.most, maximum_iterations)
+                leaving = run_counted(self.jax.jax, step, entering, iterations)
+            if leaving is None:
+                leaving = self.jax.jax.lax.while_loop(holds, step, entering)
+            _, values, state, parts = leaving
         except TypeError as error:
             raise HostNeeded(f"a loop variable changes its shape: {str(error)[:200]}") from None
         for resource, value in zip(written, state):

@@ -127,7 +127,12 @@ class CarriedLists:
 
     def start(self) -> list[Any]:
         """The arrays of all lists as the loop begins."""
-        return [_parts(self.entering[i]) for i in self.positions]
+        parts = []
+        for position in self.positions:
+            buffer, *length = _parts(self.entering[position])
+            known = self.arguments[position].length
+            parts.append((buffer, *([np.asarray(known, np.int32)] if length and is_known(known) else length)))
+        return parts
 
     def rebuild(self, full: list[Any], parts: Sequence[Any]) -> None:
         """Puts lists made of the carried arrays in their places."""
