@@ -533,8 +533,10 @@ class TraceFrame:
 
         def look() -> list[Any]:
             full = list(arguments)
-            for position, value in (*zip(carried, start), *lists.entering.items()):
-                full[position] = value
+            for position, value in zip(carried, start):
+                full[position] = self._array(value)
+            for position, items in lists.entering.items():
+                full[position] = items
             return self._child(written, state).run(body, full)
 
         lists.make_room(look)

@@ -24,7 +24,7 @@ _BY_ROWS = frozenset("""
     abs add add_any and broadcast_in_dim clamp concatenate convert_element_type copy cos cosh div dot_general
     dynamic_slice eq erf erfc exp exp2 expand_dims expm1 floor gather ge gt integer_pow iota is_finite le log log1p
     logistic lt max min mul ne neg not or pad pow reduce_max reduce_min reduce_prod reduce_sum rem reshape rev round
-    rsqrt select_n sign sin sinh slice sqrt square squeeze sub tan tanh transpose xor
+    rsqrt select_n sign sin sinh slice sqrt square squeeze stack sub tan tanh transpose xor
 """.split())
 # They make large values of small ones, where they are needed: none is kept.
 _INFLATING = ("broadcast_in_dim", "iota")
@@ -71,6 +71,7 @@ class _CountedLoop:
         splitter.split_parts(body.needed(o for i, o in enumerate(body.outputs) if i not in positions))
         body.drop_unneeded(body.outputs)
         self.producers = body.producers()
+        self.known = self._known_rows()
         self.stacked: list[int] = []  # computed in the loop, and kept of each iteration
         self.later: list[_Later] = []
         self.kept: dict[int, list[int]] = {}  # by position: what is added in the loop
@@ -78,16 +79,33 @@ class _CountedLoop:
         for accumulator in sums:
             self._postpone(accumulator, core)
         roots = [o for i, (n, o) in enumerate(zip(body.inputs, body.outputs))
-                 if i not in positions and n not in body.constants and n not in body.counters]
+                 if i not in positions and n not in body.constants and n not in body.counters and i not in self.known]
         roots += [t for terms in self.kept.values() for t in terms]
         self._postpone_rows(roots)
         self.in_loop = [i for i, n in enumerate(body.inputs)
-                        if n not in body.constants and n not in body.counters
+                        if n not in body.constants and n not in body.counters and i not in self.known
                         and not (i in self.kept and not self.kept[i])]
         self.roots = [*roots, *self.stacked]
         self.hoisted = [n for n in hoistable(body, body.needed(self.roots)) if self._by_rows([n]) and self._small(n)]
         self.backwards = self._goes_backwards()
         self.rows: dict[int, tuple[Any, bool]] = {}
+
+    def _known_rows(self) -> dict[int, Any]:
+        """Arrays that the loop fills with numbers that are known, as they are behind it."""
+        body, uses = self.body, self.body.uses()
+        found = {}
+        for position, (before, after) in enumerate(zip(body.inputs, body.outputs)):
+            update, start = self.producers.get(after), body.start[before]
+            if update is None or update.name != "dynamic_update_slice" or not isinstance(start, np.ndarray) or (
+                update.inputs[0] != before or uses[before] != 1 or any(i not in body.even for i in update.inputs[1:])
+            ):
+                continue
+            array = start.copy()
+            value, *places = [body.even[i] for i in update.inputs[1:]]
+            for i in range(self.count):
+                array[tuple(min(max(p.at(i), 0), n - 1) for p, n in zip(places, array.shape))] = value.at(i)
+            found[position] = array
+        return found
 
     # ---- what can leave the loop
 
@@ -366,6 +384,8 @@ class _CountedLoop:
         for position, number in enumerate(body.inputs):
             if position in carried:
                 results.append(carried[position])
+            elif position in self.known:
+                results.append(self.known[position])
             elif number in body.counters:
                 first, step = body.counters[number]
                 shape = body.shapes[number]

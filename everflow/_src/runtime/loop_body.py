@@ -15,11 +15,14 @@ import numpy as np
 
 INVARIANT, COUNTED, CARRIED = 0, 1, 2
 
+# Known numbers are looked into up to this many.
+_LARGEST_KNOWN = 100_000
+
 # Functions of jax that stand for their equations.
 _CALLS = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "core_call": "call_jaxpr",
           "custom_jvp_call": "call_jaxpr"}
 _SAME_NUMBER = frozenset(("convert_element_type", "broadcast_in_dim", "reshape", "squeeze", "expand_dims", "copy",
-                          "transpose"))
+                          "transpose", "stack", "concatenate"))
 _COMPARISONS: dict[str, Callable[[int, int], bool]] = {
     "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge, "eq": operator.eq, "ne": operator.ne,
 }
@@ -214,10 +217,25 @@ class LoopBody:
                 if _last(same, output) in even:
                     even[output] = even[_last(same, output)]
                 continue
-            if all(i in even for i in inputs) and inputs and _is_integer(self.shapes[output], True):
+            if not inputs or not _is_integer(self.shapes[output], True):
+                continue
+            result = None
+            if all(i in even for i in inputs):
                 result = self._even_result(equation.name, [even[i] for i in inputs])
-                if result is not None and self._fits(result, self.shapes[output].dtype):
-                    even[output] = result
+            elif equation.name == "dynamic_slice" and all(i in even for i in inputs[1:]):
+                result = self._even_element(self.constants.get(inputs[0]), [even[i] for i in inputs[1:]])
+            if result is not None and self._fits(result, self.shapes[output].dtype):
+                even[output] = result
+
+    def _even_element(self, array: Any, indices: Sequence[Even]) -> Even | None:
+        """What a loop reads of known numbers, where these grow evenly."""
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in "iu":
+            return None
+        each = np.arange(self.iterations)
+        places = [np.clip(e.first + e.step * each, 0, n - 1) for e, n in zip(indices, array.shape)]
+        numbers = array[tuple(places)].astype(object)
+        first, step = int(numbers[0]), int(numbers[1] - numbers[0]) if self.iterations > 1 else 0
+        return Even(first, step) if (numbers == first + step * each.astype(object)).all() else None
 
     def _even_result(self, name: str, given: Sequence[Even]) -> Even | None:
         if name in _SAME_NUMBER and len(given) == 1:
@@ -302,7 +320,7 @@ class LoopBody:
         while number in producers and producers[number].name in ("broadcast_in_dim", "convert_element_type"):
             number = producers[number].inputs[0]
         value = self.constants.get(number)
-        return isinstance(value, (np.ndarray, np.generic)) and value.size == 1 and not value.any()
+        return isinstance(value, (np.ndarray, np.generic)) and value.size <= _LARGEST_KNOWN and not value.any()
 
 
 def _last(same: dict[int, int], number: int) -> int:

@@ -129,10 +129,23 @@ class CarriedLists:
         """The arrays of all lists as the loop begins."""
         parts = []
         for position in self.positions:
-            buffer, *length = _parts(self.entering[position])
+            _, *length = _parts(self.entering[position])
             known = self.arguments[position].length
-            parts.append((buffer, *([np.asarray(known, np.int32)] if length and is_known(known) else length)))
+            parts.append((self._buffer(position), *([np.asarray(known, np.int32)] if length and is_known(known) else length)))
         return parts
+
+    def _buffer(self, position: int) -> Any:
+        """The elements of a list as the loop begins; integers that are known stay so."""
+        items, buffer = self.arguments[position], self.entering[position].buffer
+        if not isinstance(items, TensorList) or buffer.dtype.kind not in "iu" or buffer.size > _LONGEST_COUNTED:
+            return buffer
+        known = np.zeros(buffer.shape, buffer.dtype)
+        for row, value in enumerate(items.values()):
+            if value is not None:
+                if not is_known(value):
+                    return buffer
+                known[row] = value
+        return known
 
     def rebuild(self, full: list[Any], parts: Sequence[Any]) -> None:
         """Puts lists made of the carried arrays in their places."""

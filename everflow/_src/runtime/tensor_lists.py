@@ -466,14 +466,14 @@ class TracedList(Variant):
 
     def scatter(self, jax: Any, indices: Any, tensor: Any) -> TracedList:
         """The list with the rows of `tensor` at `indices`."""
-        return self._with(self.buffer.at[indices].set(tensor))
+        return self._with(self.jax.numpy.asarray(self.buffer).at[indices].set(tensor))
 
     def without(self, jax: Any, indices: Any) -> TracedList:
         """The list with zeros at `indices`."""
         if np.ndim(indices) == 0:
             blank = jax.numpy.zeros(self.dims(), self.buffer.dtype)
             return self._with(jax.lax.dynamic_update_index_in_dim(self.buffer, blank, indices, 0))
-        return self._with(self.buffer.at[indices].set(0))
+        return self._with(self.jax.numpy.asarray(self.buffer).at[indices].set(0))
 
     def resize(self, jax: Any, size: int) -> TracedList:
         """The first `size` elements."""
@@ -546,9 +546,17 @@ class SparseList(Variant):
         return self._onto(start)
 
     def _onto(self, target: TracedList) -> TracedList:
-        buffer = target.buffer
+        jax = self.jax
+        buffer = jax.numpy.asarray(target.buffer)
         for index, value in self.parts:
-            buffer = buffer.at[index].add(value)
+            if np.ndim(index):
+                buffer = buffer.at[index].add(value)
+            else:
+                # Rows that do not exist stay out of it: a slice would be moved to the last.
+                inside = jax.numpy.logical_and(index >= 0, index < buffer.shape[0])
+                value = jax.numpy.where(inside, value, jax.numpy.zeros((), value.dtype))
+                before = jax.lax.dynamic_index_in_dim(buffer, index, 0, keepdims=False)
+                buffer = jax.lax.dynamic_update_index_in_dim(buffer, before + value, index, 0)
         return target._with(buffer)
 
     def resize(self, jax: Any, size: int) -> TracedList:
