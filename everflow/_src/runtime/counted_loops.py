@@ -74,13 +74,14 @@ class _CountedLoop:
         self.known = self._known_rows()
         self.stacked: list[int] = []  # computed in the loop, and kept of each iteration
         self.later: list[_Later] = []
-        self.kept: dict[int, list[int]] = {}  # by position: what is added in the loop
+        self.kept: dict[int, list[tuple[int, bool]]] = {}  # by position: what is added in the loop, or subtracted
+        self.in_place: dict[int, Equation] = {}  # of what is added: zeros but for some rows, and these
         core = body.needed(o for i, o in enumerate(body.outputs) if i not in positions)
         for accumulator in sums:
             self._postpone(accumulator, core)
         roots = [o for i, (n, o) in enumerate(zip(body.inputs, body.outputs))
                  if i not in positions and n not in body.constants and n not in body.counters and i not in self.known]
-        roots += [t for terms in self.kept.values() for t in terms]
+        roots += [t for terms in self.kept.values() for t, _ in terms]
         self._postpone_rows(roots)
         self.in_loop = [i for i, n in enumerate(body.inputs)
                         if n not in body.constants and n not in body.counters and i not in self.known
@@ -132,7 +133,7 @@ class _CountedLoop:
 
     def _postpone(self, accumulator: Accumulator, core: set[int]) -> None:
         kept = self.kept[accumulator.position] = []
-        for term in accumulator.terms:
+        for term, negative in accumulator.terms:
             chain, inner = self._linear_chain(term)
             equation = self.producers.get(inner)
             later = None
@@ -141,13 +142,14 @@ class _CountedLoop:
             elif equation is not None and equation.name == "dot_general":
                 later = self._product(accumulator.position, chain, equation, core)
             if later is None:
-                kept.append(term)
+                kept.append((term, negative))
             else:
+                later.negative = negative
                 self.later.append(later)
 
-    def _linear_chain(self, term: int) -> tuple[list[Equation], int]:
+    def _linear_chain(self, term: int, names: Sequence[str] = _LINEAR) -> tuple[list[Equation], int]:
         chain: list[Equation] = []
-        while term in self.producers and self.producers[term].name in _LINEAR:
+        while term in self.producers and self.producers[term].name in names:
             chain.append(self.producers[term])
             term = chain[-1].inputs[0]
         return chain, term
@@ -185,7 +187,7 @@ class _CountedLoop:
         """Postpones sums over what is stacked anyway, and rows that each iteration adds at a place of its own."""
         core = self.body.needed([*roots, *self.stacked])
         for position, terms in self.kept.items():
-            for term in list(terms):
+            for term, negative in list(terms):
                 chain, inner = self._linear_chain(term)
                 equation = self.producers.get(inner)
                 later = None
@@ -196,9 +198,17 @@ class _CountedLoop:
                 elif equation.name == "dynamic_update_slice" and not chain:
                     later = self._placed(position, equation, core)
                 if later is not None:
-                    terms.remove(term)
-                    roots.remove(term)
+                    terms.remove((term, negative))
+                    later.negative = negative
                     self.later.append(later)
+                elif equation.name == "dynamic_update_slice" and not chain and (
+                    self.body.is_zero(equation.inputs[0], self.producers)
+                ):
+                    self.in_place[term] = equation
+                    roots.extend(equation.inputs[1:])
+                else:
+                    continue
+                roots.remove(term)  # once: others may need it
 
     def _placed(self, position: int, update: Equation, core: set[int]) -> _Later | None:
         body = self.body
@@ -213,11 +223,22 @@ class _CountedLoop:
         ):
             return None
         if not self._by_rows([rows], self.stacked, core):
-            if not self._small(rows):
+            kept = self._operand_behind(rows, core)
+            if not self._small(kept):
                 return None
-            self.stacked.append(rows)
+            self.stacked.append(kept)
         return _Later(position, [], [rows], _PlacedRows(
             moving[0], shape, [p.first for p in places], places[moving[0]].step))
+
+    def _operand_behind(self, rows: int, core: set[int]) -> int:
+        """What to keep of each iteration to compute rows behind the loop: an operand of their product, or they."""
+        _, number = self._linear_chain(rows, (*_LINEAR, "broadcast_in_dim"))
+        product = self.producers.get(number)
+        if product is not None and product.name == "dot_general" and number not in core:
+            missing = [i for i in product.inputs if not self._by_rows([i], self.stacked, core)]
+            if len(missing) == 1:
+                return missing[0]
+        return rows
 
     def _goes_backwards(self) -> bool:
         """True when more is read from the last row to the first than the other way."""
@@ -327,8 +348,8 @@ class _CountedLoop:
             following = []
             for position, value in zip(self.in_loop, carried):
                 if position in self.kept:
-                    for term in self.kept[position]:
-                        value = jax.lax.add(value, env[term])
+                    for term, negative in self.kept[position]:
+                        value = self._add(value, term, negative, env)
                     following.append(value)
                 else:
                     following.append(env[body.outputs[position]])
@@ -342,6 +363,14 @@ class _CountedLoop:
                 lambda carry: carry[0] < np.int32(self.count), step, (jnp.asarray(0, "int32"), start, stacks)
             )
         return self._behind(dict(zip(self.in_loop, carried)), dict(zip(self.stacked, rows)))
+
+    def _add(self, total: Any, term: int, negative: bool, env: dict[int, Any]) -> Any:
+        add = self.jax.lax.sub if negative else self.jax.lax.add
+        if term not in self.in_place:
+            return add(total, env[term])
+        rows, *places = [env[i] for i in self.in_place[term].inputs[1:]]
+        before = self.jax.lax.dynamic_slice(total, places, rows.shape)
+        return self.jax.lax.dynamic_update_slice(total, add(before, rows), places)
 
     def _before(self) -> dict[int, Any]:
         """Values that are the same in each iteration, computed once."""
@@ -397,7 +426,8 @@ class _CountedLoop:
             total = later.how(self, self._compute(later.inputs, stacks))
             for equation in reversed(later.chain):
                 total = equation.bind([total])[0]
-            results[later.position] = self.jax.lax.add(self.jnp.asarray(results[later.position]), total)
+            add = self.jax.lax.sub if later.negative else self.jax.lax.add
+            results[later.position] = add(self.jnp.asarray(results[later.position]), total)
         return results
 
 
@@ -409,15 +439,17 @@ class _Later:
       chain: linear equations, the last first, through which the sum goes.
       inputs: values of which the rows are summed.
       how: makes the sum of the rows.
+      negative: True when it is subtracted.
     """
 
-    __slots__ = ("position", "chain", "inputs", "how")
+    __slots__ = ("position", "chain", "inputs", "how", "negative")
 
     def __init__(self, position: int, chain: list[Equation], inputs: Sequence[int], how: Callable[..., Any]) -> None:
         self.position = position
         self.chain = chain
         self.inputs = list(inputs)
         self.how = how
+        self.negative = False
 
 
 class _SummedProduct:

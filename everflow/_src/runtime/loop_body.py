@@ -279,7 +279,7 @@ class LoopBody:
 
     def find_levels(self) -> None:
         """Finds what each value depends on."""
-        levels = self.levels = {number: CARRIED for number in self.inputs}
+        levels = self.levels = dict.fromkeys(self.inputs, CARRIED)
         levels.update((number, INVARIANT) for number in self.constants)
         levels.update((number, COUNTED) for number in self.counters)
         levels.update((number, COUNTED if known.step else INVARIANT) for number, known in self.even.items())

@@ -131,7 +131,9 @@ class CarriedLists:
         for position in self.positions:
             _, *length = _parts(self.entering[position])
             known = self.arguments[position].length
-            parts.append((self._buffer(position), *([np.asarray(known, np.int32)] if length and is_known(known) else length)))
+            if length and is_known(known):
+                length = [np.asarray(known, np.int32)]
+            parts.append((self._buffer(position), *length))
         return parts
 
     def _buffer(self, position: int) -> Any:

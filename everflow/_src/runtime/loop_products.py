@@ -12,7 +12,7 @@ from typing import Any
 
 from everflow._src.runtime.loop_body import CARRIED, COUNTED, Equation, LoopBody
 
-_ADDITIONS = ("add", "add_any")
+_ADDITIONS = ("add", "add_any", "sub")
 
 
 class Accumulator:
@@ -20,12 +20,12 @@ class Accumulator:
 
     Attributes:
       position: which of the carried values it is.
-      terms: what is added.
+      terms: what is added, and True with what is subtracted.
     """
 
     __slots__ = ("position", "terms")
 
-    def __init__(self, position: int, terms: list[int]) -> None:
+    def __init__(self, position: int, terms: list[tuple[int, bool]]) -> None:
         self.position = position
         self.terms = terms
 
@@ -37,17 +37,18 @@ def accumulators(body: LoopBody) -> list[Accumulator]:
     for position, (before, after) in enumerate(zip(body.inputs, body.outputs)):
         if body.levels[before] != CARRIED or before == after or uses.get(before) != 1:
             continue
-        terms, waiting = [], [after]
+        terms, waiting = [], [(after, False)]
         while waiting:
-            number = waiting.pop()
+            number, negative = waiting.pop()
             equation = producers.get(number)
             if equation is not None and equation.name in _ADDITIONS and uses[number] == 1:
-                waiting.extend(equation.inputs)
+                first, second = equation.inputs
+                waiting += [(first, negative), (second, negative != (equation.name == "sub"))]
             else:
-                terms.append(number)
-        if before in terms:
-            terms.remove(before)
-            found.append(Accumulator(position, [t for t in terms if not body.is_zero(t, producers)]))
+                terms.append((number, negative))
+        if (before, False) in terms:
+            terms.remove((before, False))
+            found.append(Accumulator(position, [t for t in terms if not body.is_zero(t[0], producers)]))
     return found
 
 
@@ -177,7 +178,7 @@ class ProductSplitter:
 
     def _split(self, product: Equation, users: list[Equation], waiting: set[int]) -> None:
         shape = self.body.shapes[product.outputs[0]].shape
-        dimensions = set()
+        dimensions: set[int] = set()
         for user in users:
             if user.name != "slice" or user.params["strides"] is not None:
                 return
@@ -198,8 +199,9 @@ class ProductSplitter:
             return
         if sum(last - first for first, last in ranges) > shape[dimension]:
             return  # they overlap: parts would be computed twice
+        parts = self._parts(product, source, dimension, groups, ranges)
         at = self.body.equations.index(product)
-        self.body.equations[at:at + 1] = self._parts(product, source, dimension, groups, ranges)
+        self.body.equations[at:at + 1] = parts
 
     def _parts(self, product: Equation, source: tuple[int, int], dimension: int, groups: list[list[Equation]],
                ranges: list[tuple[int, int]]) -> list[Equation]:
@@ -208,6 +210,10 @@ class ProductSplitter:
         for users, (first, last) in zip(groups, ranges):
             operands = list(product.inputs)
             operands[side] = self._sliced(equations, operands[side], inner, first, last)
+            if len(users) == 1:
+                self.body.equations.remove(users[0])
+                equations.append(Equation(product.primitive, product.params, operands, users[0].outputs))
+                continue
             shape = list(self.body.shapes[product.outputs[0]].shape)
             shape[dimension] = last - first
             part = self._value(product.outputs[0], shape)
