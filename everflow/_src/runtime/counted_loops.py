@@ -185,7 +185,9 @@ class _CountedLoop:
 
     def _postpone_rows(self, roots: list[int]) -> None:
         """Postpones sums over what is stacked anyway, and rows that each iteration adds at a place of its own."""
-        core = self.body.needed([*roots, *self.stacked])
+        candidates = {t for terms in self.kept.values() for t, _ in terms if self._linear_chain(t)[1] in self.producers
+                      and self.producers[self._linear_chain(t)[1]].name in ("reduce_sum", "dynamic_update_slice")}
+        core = self.body.needed([*(r for r in roots if r not in candidates), *self.stacked])
         for position, terms in self.kept.items():
             for term, negative in list(terms):
                 chain, inner = self._linear_chain(term)
