@@ -222,7 +222,7 @@ class _Executable:
         self.frame = frame
         self.jax = jax_modules()
         touched: dict[int, list[Any]] = {}
-        _touch(step.instructions, {s: env[s] for s in step.resource_slots}, frame, touched)
+        find_touched(step.instructions, {s: env[s] for s in step.resource_slots}, frame, touched)
         self.resources = [env[s] for s in step.resource_slots]  # kept alive: the key is their identity
         variables = [(r, w) for r, w in touched.values() if isinstance(r, VariableResource)]
         self.written = [r for r, w in variables if w]
@@ -313,7 +313,7 @@ class _Executable:
         return self.jax.Formed((new_values, results), form)
 
 
-def _touch(instructions: Sequence[Instruction], env: dict[int, Any], frame: Any, touched: dict[int, list[Any]]
+def find_touched(instructions: Sequence[Instruction], env: dict[int, Any], frame: Any, touched: dict[int, list[Any]]
            ) -> None:
     """Finds the resources that instructions touch, and whether they may write them."""
     for instruction in instructions:
@@ -335,7 +335,7 @@ def _touch(instructions: Sequence[Instruction], env: dict[int, Any], frame: Any,
                     for n, slot in enumerate(program.input_slots)
                     if isinstance(env.get(instruction.inputs[offset + n]), Resource)
                 }
-                _touch(program.instructions, inner, frame, touched)
+                find_touched(program.instructions, inner, frame, touched)
         if instruction.card.own_state is not None:
             hidden = frame.hidden(instruction.op)
             touched[id(hidden)] = [hidden, True]
@@ -513,7 +513,7 @@ class TraceFrame:
         return [lists.rebuild(i, o) if i in lists.forms else o for i, o in enumerate(outputs)]
 
     def loop(self, condition: GraphFunction, body: GraphFunction, arguments: Sequence[Any],
-             maximum_iterations: int | None = None) -> list[Any]:
+             maximum_iterations: int | None = None, bounds: LoopBounds | None = None) -> list[Any]:
         fixed = _loop_invariants(body)
         carried = [i for i, a in enumerate(arguments) if i not in fixed and not isinstance(a, Resource)]
         positions = [i for i in carried if isinstance(arguments[i], AnyList)]
@@ -528,7 +528,8 @@ class TraceFrame:
         if any(s is None for s in state):
             raise HostNeeded("its body initializes variables")
         state = [self._array(s) for s in state]
-        bounds = LoopBounds(condition, body, arguments)
+        if bounds is None:
+            bounds = LoopBounds.counted(condition, body, arguments)
         lists = CarriedLists(self.jax.jax, condition, body, arguments, positions, maximum_iterations, bounds)
 
         def look() -> list[Any]:
@@ -571,7 +572,7 @@ class TraceFrame:
                 leaving = run_counted(self.jax.jax, step, entering, iterations)
             if leaving is None:
                 leaving = self.jax.jax.lax.while_loop(holds, step, entering)
-            _, values, state, parts = leaving
+            bounds.ran, values, state, parts = leaving
         except TypeError as error:
             raise HostNeeded(f"a loop variable changes its shape: {str(error)[:200]}") from None
         for resource, value in zip(written, state):
@@ -626,7 +627,7 @@ class TraceFrame:
                 slot: arguments[offset + n] for n, slot in enumerate(program.input_slots)
                 if isinstance(arguments[offset + n], Resource)
             }
-            _touch(program.instructions, inner, self.host, touched)
+            find_touched(program.instructions, inner, self.host, touched)
         written = [r for r, w in touched.values() if w and isinstance(r, VariableResource)]
         if any(id(r) not in self.values for r in written):
             raise HostNeeded("it writes a resource that is no variable of this step")

@@ -82,7 +82,10 @@ class CarriedLists:
         capacity = length if is_known(length) else None
         room = max(growth.count, 0) * iterations
         final = None
-        if growth.elastic:
+        if growth.elastic and self.bounds.tried:
+            # Where it reaches is seen behind the loop.
+            room = max(room, iterations)
+        elif growth.elastic:
             last = self._last_index(position)
             if capacity is None:
                 raise HostNeeded("a list of unknown length grows in a loop")
@@ -293,11 +296,23 @@ class LoopBounds:
       most: a bound, or None.
       exact: True when the body runs as often as that.
       finals: if it is exact, the last values of the variables that tell so, by position.
+      tried: True when the loop stops there whatever its condition says, and goes on elsewhere.
+      ran: how often the body ran, once it did.
     """
 
-    __slots__ = ("most", "exact", "finals")
+    __slots__ = ("most", "exact", "finals", "tried", "ran")
 
-    def __init__(self, condition: GraphFunction, body: GraphFunction, arguments: Sequence[Any]) -> None:
+    def __init__(self, most: int | None, exact: bool = False, finals: dict[int, Any] | None = None,
+                 tried: bool = False) -> None:
+        self.most = most
+        self.exact = exact
+        self.finals = finals or {}
+        self.tried = tried
+        self.ran: Any = None
+
+    @classmethod
+    def counted(cls, condition: GraphFunction, body: GraphFunction, arguments: Sequence[Any]) -> LoopBounds:
+        """What running ahead tells."""
         ahead = []
         for part in _conjuncts(condition.outputs[0]):
             # The count that every tf.while_loop keeps is wanted too: the loop of its gradient goes by it.
@@ -305,9 +320,10 @@ class LoopBounds:
             ahead.append(run if run.count is not None else _Ahead(condition, part, body, arguments, ()))
         known = [a for a in ahead if a.count is not None]
         first = min(known, key=lambda a: a.count or 0, default=None)
-        self.most: int | None = None if first is None else first.count
-        self.exact = len(known) == len(ahead)
-        self.finals: dict[int, Any] = first.finals if first is not None and self.exact else {}
+        exact = len(known) == len(ahead)
+        if first is None:
+            return cls(None, exact)
+        return cls(first.count, exact, first.finals if exact else None)
 
 
 def largest_values(condition: GraphFunction, body: GraphFunction, arguments: Sequence[Any], tensors: Sequence[Any]

@@ -374,6 +374,42 @@ class TensorList(Variant):
         return f"<list of {self.length} tensors of {self.element_dtype.name}>"
 
 
+class StackedList(TensorList):
+    """A list as a compiled loop returns it: the elements stacked, with room behind them.
+
+    Attributes:
+      buffer: the stacked elements; those from `length` on mean nothing.
+    """
+
+    __slots__ = ("buffer", "_rows")
+
+    def __init__(self, buffer: Any, length: int, element_dtype: Any, element_shape: Any) -> None:
+        self.buffer = buffer
+        self._rows: list[Any] | None = None
+        self.length = length
+        self.element_dtype = element_dtype
+        self.element_shape = element_shape
+        self.room = False
+        self.open = False
+
+    @property
+    def items(self) -> list[Any]:  # type: ignore[override]
+        """The elements one by one, taken apart when somebody asks."""
+        if self._rows is None:
+            self._rows = list(np.asarray(self.buffer)[:self.length])
+        return self._rows
+
+    def stack(self, jax: Any, element_shape: Any, num_elements: int = -1) -> Any:
+        """All elements, along a new first axis."""
+        if self._rows is None and self.length and num_elements in (-1, self.length):
+            return np.asarray(self.buffer)[:self.length]
+        return super().stack(jax, element_shape, num_elements)
+
+    def zeros_like_list(self) -> TensorList:
+        """A list of as many zeros."""
+        return TensorList(super().zeros_like_list().items, self.length, self.element_dtype, self.element_shape)
+
+
 class TracedList(Variant):
     """A list in compiled code.
 
