@@ -1,8 +1,8 @@
 """Loops that save something in each iteration, and whose number of iterations depends on data.
 
-Compiled code has lists as buffers of a fixed size.  Such a loop is compiled with room for some iterations; it stops
-when that is used up, and goes on, from where it stopped, with twice as much.  How often it ran is remembered: the next
-time it begins with room for as many.  Memory stays proportional to the number of iterations.
+Compiled code has lists as buffers of a fixed size.  Such a loop runs until its buffers are full; they are made larger,
+and it goes on from where it stopped.  It is compiled once for each size, a power of two; the next time it begins with
+the size that was enough.  Memory is proportional to the most iterations.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from everflow._src.framework.errors import OpError
 from everflow._src.framework.func_graph import GraphFunction
 from everflow._src.runtime.compiler import TraceFrame, find_touched
 from everflow._src.runtime.failures import HostNeeded
@@ -22,11 +23,18 @@ from everflow._src.runtime.loop_lists import LoopBounds
 from everflow._src.runtime.resources import STATE_LOCK, Resource, VariableResource, Variant
 from everflow._src.runtime.tensor_lists import StackedList, TensorList, TracedList
 
-_FIRST_ROOM = 32
+_SMALLEST_CAPACITY = 32
+# Up to this capacity buffers grow by more at a time: compiling takes longer than zeros.
+_SMALL_CAPACITY = 512
 # Integers that do not change in the loop are often shapes: they may be known while compiling, if they are few.
 _LARGEST_SHAPE = 16
 # A loop of which the forms of the arguments keep changing stays on the host.
 _MOST_FORMS = 32
+_NO_LIMIT = 1 << 62
+
+
+class _NotNow(HostNeeded):
+    """These arguments have no form on the device; others may have."""
 
 
 def run_growing(frame: HostFrame, condition: GraphFunction, body: GraphFunction, arguments: Sequence[Any],
@@ -36,6 +44,8 @@ def run_growing(frame: HostFrame, condition: GraphFunction, body: GraphFunction,
         record.compiled = GrowingLoop(condition, body)
     try:
         return record.compiled.run(frame, arguments)
+    except _NotNow:
+        return None
     except HostNeeded:
         record.compiled = False
         return None
@@ -69,9 +79,10 @@ class GrowingLoop:
     def __init__(self, condition: GraphFunction, body: GraphFunction) -> None:
         self.condition = condition
         self.body = body
-        self.room = _FIRST_ROOM
+        self.capacity = _SMALLEST_CAPACITY
         self.shapes_known = False
-        self.functions: dict[Any, Any] = {}
+        self.growths: dict[int, Any] | None = None  # by position of a list: (elements an iteration, dims, dtype)
+        self.pieces: dict[Any, _Piece] = {}
         self.lock = threading.RLock()
 
     def run(self, frame: HostFrame, arguments: Sequence[Any]) -> list[Any]:
@@ -80,57 +91,74 @@ class GrowingLoop:
         Raises:
           HostNeeded: something in it has no compiled form.
         """
-        state, room, count = list(arguments), self.room, 0
-        while True:
-            results, ran, holds, wanted = self._piece(frame, state, room)
-            if wanted:
-                room = _power_of_two(max(2 * room, room + wanted))
-                continue
-            state, count = results, count + ran
-            if not holds:
-                break
-            room = max(room, _power_of_two(count))
-        self.room = max(_FIRST_ROOM, _power_of_two(count))
+        modules = jax_modules()
+        with modules.x64():
+            if self.growths is None:
+                with self.lock:
+                    self._look(frame, arguments)
+            state, capacity = list(arguments), self.capacity
+            while True:
+                results, ran, holds, wanted = self._run_piece(frame, state, capacity)
+                if wanted:  # some iteration wrote beyond the end: nothing was changed
+                    capacity = _power_of_two(wanted)
+                    continue
+                state = results
+                if not holds:
+                    break
+                capacity *= 4 if capacity < _SMALL_CAPACITY else 2
+        self.capacity = max(self.capacity, capacity)
         return state
 
-    def _piece(self, frame: HostFrame, arguments: Sequence[Any], room: int) -> tuple[list[Any], int, bool, int]:
-        try:
-            return self._run_piece(frame, arguments, room)
-        except HostNeeded:
-            if self.shapes_known:
+    def _look(self, frame: HostFrame, arguments: Sequence[Any]) -> None:
+        """Traces the loop to see how its lists grow."""
+        while True:
+            forms, arrays = self._take_apart(arguments, None)
+            piece = _Piece(self, frame, forms, 1, jax_modules())
+            try:
+                self.growths = piece.look(arrays)
+                return
+            except OpError:
+                if any(isinstance(f, _ListForm) and f.key[2] for f in forms):
+                    raise _NotNow("a list without elements does not tell their shape") from None
                 raise
-            self.shapes_known = True
-            return self._run_piece(frame, arguments, room)
+            except HostNeeded:
+                if self.shapes_known:
+                    raise
+                self.shapes_known = True
 
-    def _run_piece(self, frame: HostFrame, arguments: Sequence[Any], room: int) -> tuple[list[Any], int, bool, int]:
+    def _run_piece(self, frame: HostFrame, arguments: Sequence[Any], capacity: int
+                   ) -> tuple[list[Any], int, bool, int]:
         """Runs as many iterations as there is room for.
 
         Returns:
-          The values behind them, their number, whether there are more, and how many elements did not fit: the values
+          The values behind them, their number, whether there are more, and how much capacity lists lacked: the values
           mean nothing then, and nothing was changed.
         """
-        modules = jax_modules()
-        with modules.x64():
-            forms, arrays = self._take_apart(arguments)
-            key = (room, id(frame.store), tuple(
-                f if isinstance(f, int) else id(f) if isinstance(f, Resource) else f.key for f in forms
-            ))
-            with self.lock:
-                function = self.functions.get(key)
-                if function is None:
-                    if len(self.functions) >= _MOST_FORMS:
-                        raise HostNeeded("the forms of its arguments keep changing")
-                    function = self.functions[key] = _Piece(self, frame, forms, room, modules)
-            with STATE_LOCK:
-                result = function.run(arrays)
-                results, count, holds, wanted = _put_together(result, arguments)
-                if not wanted:
-                    for resource, value in zip(function.written, result.arrays[1]):
-                        resource.value = value
-                        resource.shared = True
+        forms, arrays = self._take_apart(arguments, capacity)
+        key = (id(frame.store), tuple(id(f) if isinstance(f, Resource) else f if isinstance(f, int) else f.key
+                                      for f in forms))
+        with self.lock:
+            piece = self.pieces.get(key)
+            if piece is None:
+                if len(self.pieces) >= _MOST_FORMS:
+                    raise HostNeeded("the forms of its arguments keep changing")
+                piece = self.pieces[key] = _Piece(self, frame, forms, 0, jax_modules())
+        limit = _NO_LIMIT
+        for position, (count, _, _) in self.growths.items():  # type: ignore[union-attr]
+            if count > 0:
+                items = arguments[position]
+                limit = min(limit, (_capacity(items, capacity) - items.length) // count)
+        with STATE_LOCK:
+            result = piece.run(arrays, limit)
+            results, count, holds, wanted = _put_together(result, arguments)
+            if not wanted:
+                for resource, value in zip(piece.written, result.arrays[1]):
+                    resource.value = value
+                    resource.shared = True
         return results, count, holds, wanted
 
-    def _take_apart(self, arguments: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    def _take_apart(self, arguments: Sequence[Any], capacity: int | None) -> tuple[list[Any], list[Any]]:
+        """Forms of the arguments, and arrays; buffers have room up to `capacity` where lists grow."""
         forms: list[Any] = []
         arrays: list[Any] = []
         steady = steady_positions(self.body) if self.shapes_known else set()
@@ -139,6 +167,9 @@ class GrowingLoop:
                 if value.open:
                     raise HostNeeded("the length of the gradient of a list is not known while compiling")
                 buffer = _stacked(value)
+                if capacity is not None and position in self.growths:  # type: ignore[operator]
+                    count, dims, dtype = self.growths[position]  # type: ignore[index]
+                    buffer = _with_room(buffer, _capacity(value, capacity) if count else 1, dims, dtype)
                 forms.append(_ListForm(value, buffer is None, buffer))
                 if buffer is not None:
                     arrays.extend((buffer, np.asarray(value.length, np.int32)))
@@ -175,7 +206,7 @@ def _put_together(result: Any, arguments: Sequence[Any]) -> tuple[list[Any], int
             results.append(arguments[position])
         else:
             buffer, length = value[0], int(value[1])
-            wanted = max(wanted, length - buffer.shape[0])
+            wanted = max(wanted, length if length > buffer.shape[0] else 0)
             results.append(StackedList(buffer, length, *form))
     return results, int(count), bool(holds), wanted
 
@@ -189,6 +220,7 @@ class _Piece:
         self.forms = list(forms)
         self.room = room
         self.modules = modules
+        self.growths: dict[int, Any] = {}
         touched: dict[int, list[Any]] = {}
         for function in (loop.condition, loop.body):
             program = program_of(function)
@@ -202,11 +234,18 @@ class _Piece:
         self.read = [r for r, w in variables if not w]
         self.function = modules.jit(self._trace)
 
-    def run(self, arrays: Sequence[Any]) -> Any:
-        """The compiled function on the present values of its variables."""
-        return self.function([r.value for r in self.written], [r.value for r in self.read], arrays)
+    def run(self, arrays: Sequence[Any], limit: int) -> Any:
+        """The compiled function on the present values of its variables, for no more than `limit` iterations."""
+        values = [r.value for r in self.written], [r.value for r in self.read]
+        return self.function(*values, arrays, np.asarray(limit, np.int64))
 
-    def _trace(self, written: Sequence[Any], read: Sequence[Any], arrays: Sequence[Any]) -> Any:
+    def look(self, arrays: Sequence[Any]) -> dict[int, Any]:
+        """How lists grow, by position: elements in an iteration, their shape and their dtype."""
+        values = [r.value for r in self.written], [r.value for r in self.read]
+        self.modules.jax.eval_shape(self._trace, *values, arrays, np.asarray(1, np.int64))
+        return self.growths
+
+    def _trace(self, written: Sequence[Any], read: Sequence[Any], arrays: Sequence[Any], limit: Any) -> Any:
         jax, jnp = self.modules.jax, self.modules.numpy
         values = {id(r): v for r, v in (*zip(self.written, written), *zip(self.read, read))}
         frame = TraceFrame(self.frame, values, self.modules)
@@ -222,7 +261,10 @@ class _Piece:
             else:
                 arguments.append(next(given))
         bounds = LoopBounds(self.room, tried=True)
-        results = frame.loop(self.loop.condition, self.loop.body, arguments, self.room, bounds)
+        results = frame.loop(self.loop.condition, self.loop.body, arguments, limit, bounds)
+        for position, growth in bounds.growths.items():
+            buffer = results[position].buffer
+            self.growths[position] = (int(growth.elastic) or growth.count, tuple(buffer.shape[1:]), buffer.dtype)
         holds = frame.run(self.loop.condition, results)[0]
         leaving: list[Any] = []
         forms: list[Any] = []
@@ -258,7 +300,7 @@ def _stacked(items: TensorList) -> Any:
     Raises:
       HostNeeded: they have no common shape, or none on the device.
     """
-    if isinstance(items, StackedList) and items.length:
+    if isinstance(items, StackedList):
         return items.buffer
     if not items.length:
         return None
@@ -274,3 +316,18 @@ def _stacked(items: TensorList) -> Any:
             buffer[row] = value
     return buffer
 
+
+
+def _capacity(items: TensorList, capacity: int) -> int:
+    """The capacity of a list that grows: what it has at first does not count."""
+    return max(capacity, _power_of_two(items.length + 1))
+
+
+def _with_room(buffer: Any, capacity: int, dims: tuple[int, ...], dtype: Any) -> Any:
+    if buffer is None:
+        return np.zeros((capacity, *dims), dtype)
+    if buffer.shape[0] >= capacity:
+        return buffer
+    larger = np.zeros((capacity, *dims), dtype)
+    larger[:buffer.shape[0]] = buffer
+    return larger

@@ -51,12 +51,12 @@ class CarriedLists:
         """
         if not self.positions:
             return
-        growths: dict[int, _Growth] = {}
+        growths: dict[int, Growth] = {}
 
         def look(unknown: Any) -> None:
             self.entering = {i: self.arguments[i].enter(unknown) for i in self.positions}
             outputs = run_body()
-            growths.update({i: _Growth(self.entering[i], outputs[i]) for i in self.positions})
+            growths.update({i: Growth(self.entering[i], outputs[i]) for i in self.positions})
 
         self.jax.eval_shape(look, np.zeros((), np.int32))
         iterations, exact = 0, False
@@ -64,10 +64,11 @@ class CarriedLists:
             iterations, exact = self._iterations(any(g.count > 0 for g in growths.values()))
         for position, growth in growths.items():
             self.entering[position] = self._with_room(position, growth, iterations, exact)
+        self.bounds.growths = growths
 
     def _iterations(self, needed: bool) -> tuple[int, bool]:
         found, exact = self.bounds.most, self.bounds.exact
-        if self.maximum_iterations is not None:
+        if self.maximum_iterations is not None and not self.bounds.tried:
             found = self.maximum_iterations if found is None else min(found, self.maximum_iterations)
         if found is None:
             if needed:
@@ -75,7 +76,7 @@ class CarriedLists:
             return 0, False
         return found, exact
 
-    def _with_room(self, position: int, growth: _Growth, iterations: int, exact: bool) -> TracedList:
+    def _with_room(self, position: int, growth: Growth, iterations: int, exact: bool) -> TracedList:
         jnp = self.jax.numpy
         items = self.arguments[position]
         length = items.length
@@ -201,7 +202,7 @@ def _parts(items: TracedList) -> tuple[Any, ...]:
     return (items.buffer,) if is_known(items.length) else (items.buffer, items.length)
 
 
-class _Growth:
+class Growth:
     """How one iteration changes a list: by how many elements, and what they look like."""
 
     __slots__ = ("count", "shape", "elastic", "uneven")
@@ -296,11 +297,12 @@ class LoopBounds:
       most: a bound, or None.
       exact: True when the body runs as often as that.
       finals: if it is exact, the last values of the variables that tell so, by position.
-      tried: True when the loop stops there whatever its condition says, and goes on elsewhere.
+      tried: True when it is no bound: the loop stops while there is room, and goes on elsewhere.
+      growths: how lists of a loop that is tried grow in an iteration, by position.
       ran: how often the body ran, once it did.
     """
 
-    __slots__ = ("most", "exact", "finals", "tried", "ran")
+    __slots__ = ("most", "exact", "finals", "tried", "growths", "ran")
 
     def __init__(self, most: int | None, exact: bool = False, finals: dict[int, Any] | None = None,
                  tried: bool = False) -> None:
@@ -308,6 +310,7 @@ class LoopBounds:
         self.exact = exact
         self.finals = finals or {}
         self.tried = tried
+        self.growths: dict[int, Growth] = {}
         self.ran: Any = None
 
     @classmethod
