@@ -175,7 +175,7 @@ class GrowingLoop:
                     arrays.extend((buffer, np.asarray(value.length, np.int32)))
             elif isinstance(value, Resource):
                 forms.append(value)
-            elif value is None or isinstance(value, Variant) or getattr(value, "dtype", None) == object:
+            elif value is None or isinstance(value, Variant) or np.dtype(getattr(value, "dtype", None)).kind == "O":
                 raise HostNeeded("a value has no form on the device")
             elif position in steady and np.asarray(value).dtype.kind in "iu" and np.size(value) <= _LARGEST_SHAPE:
                 forms.append(_Known(np.asarray(value)))
