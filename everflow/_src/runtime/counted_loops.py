@@ -16,6 +16,7 @@ import numpy as np
 
 from everflow._src.runtime.loop_body import INVARIANT, Equation, LoopBody
 from everflow._src.runtime.loop_products import Accumulator, ProductSplitter, accumulators, hoistable
+from everflow._src.runtime.native.product import left_to_xla
 
 # What the rows of one stack may take together, in bytes.
 _LARGEST_STACK = 1 << 28
@@ -49,7 +50,8 @@ def run_counted(jax: Any, step: Callable[[Any], Any], carry: Any, iterations: in
         forms.append(after)
         return results
 
-    closed = jax.make_jaxpr(flat)(*start)
+    with left_to_xla():
+        closed = jax.make_jaxpr(flat)(*start)
     if closed.effects or forms[-1] != form or any(
         before.shape != after.shape or before.dtype != after.dtype
         for before, after in zip(closed.in_avals, closed.out_avals)
