@@ -14,6 +14,7 @@ STEPS, BATCH, UNITS = 50, 32, 128
 RATE = 0.1
 
 LOOP = Workload("LSTM 50x32x128 step, while loop", tolerance=1e-3)
+AUTOGRAPH = Workload("LSTM 50x32x128 step, for loop", tolerance=1e-3)
 UNROLLED = Workload("LSTM 50x32x128 step, unrolled", tolerance=1e-3)
 SESSION = Workload("LSTM 50x32x128 step, while loop, Session.run", tolerance=1e-3)
 CELL_EAGER = Workload("LSTM cell of 10 units, eager")
@@ -39,22 +40,35 @@ def _tensorflow_step(tf: Any, kernel: Any, bias: Any, x: Any, h: Any, c: Any) ->
     return tf.sigmoid(o) * tf.tanh(c), c
 
 
-def _tensorflow(unrolled: bool) -> Callable[[Any], Task]:
+def _while_loop(tf: Any, kernel: Any, bias: Any, x: Any, h: Any, c: Any) -> Any:
+    _, h, c = tf.while_loop(
+        lambda t, h, c: t < STEPS,
+        lambda t, h, c: (t + 1, *_tensorflow_step(tf, kernel, bias, x[t], h, c)),
+        (tf.constant(0), h, c),
+    )
+    return h
+
+
+def _for_loop(tf: Any, kernel: Any, bias: Any, x: Any, h: Any, c: Any) -> Any:
+    for t in tf.range(STEPS):
+        h, c = _tensorflow_step(tf, kernel, bias, x[t], h, c)
+    return h
+
+
+def _unrolled(tf: Any, kernel: Any, bias: Any, x: Any, h: Any, c: Any) -> Any:
+    for t in range(STEPS):
+        h, c = _tensorflow_step(tf, kernel, bias, x[t], h, c)
+    return h
+
+
+def _tensorflow(loop: Callable[..., Any]) -> Callable[[Any], Task]:
     def build(tf: Any) -> Task:
         parameters = [tf.Variable(value) for value in _weights()]
         data = _batches()
 
         def run(x: Any) -> Any:
-            h, c = tf.zeros([BATCH, UNITS]), tf.zeros([BATCH, UNITS])
-            if unrolled:
-                for t in range(STEPS):
-                    h, c = _tensorflow_step(tf, *parameters, x[t], h, c)
-            else:
-                _, h, c = tf.while_loop(
-                    lambda t, h, c: t < STEPS,
-                    lambda t, h, c: (t + 1, *_tensorflow_step(tf, *parameters, x[t], h, c)),
-                    (tf.constant(0), h, c),
-                )
+            zeros = tf.zeros([BATCH, UNITS])
+            h = loop(tf, *parameters, x, zeros, zeros)
             return tf.reduce_mean(h * h)
 
         @tf.function
@@ -70,8 +84,9 @@ def _tensorflow(unrolled: bool) -> Callable[[Any], Task]:
     return build
 
 
-LOOP.on(*TENSORFLOW)(_tensorflow(unrolled=False))
-UNROLLED.on(*TENSORFLOW)(_tensorflow(unrolled=True))
+LOOP.on(*TENSORFLOW)(_tensorflow(_while_loop))
+AUTOGRAPH.on(*TENSORFLOW)(_tensorflow(_for_loop))
+UNROLLED.on(*TENSORFLOW)(_tensorflow(_unrolled))
 
 
 @SESSION.on(*TENSORFLOW)
@@ -118,6 +133,7 @@ def _torch_train(torch: Any, parameters: list[Any], run: Callable[[Any], Any]) -
 
 
 @LOOP.on("torch")
+@AUTOGRAPH.on("torch")
 @SESSION.on("torch")
 def fused_torch(torch: Any) -> Task:
     """PyTorch's own layer: its loop is inside one operation."""
@@ -196,6 +212,7 @@ def _jax(unrolled: bool) -> Callable[[Any], Task]:
 
 
 LOOP.on("jax")(_jax(unrolled=False))
+AUTOGRAPH.on("jax")(_jax(unrolled=False))
 SESSION.on("jax")(_jax(unrolled=False))
 UNROLLED.on("jax")(_jax(unrolled=True))
 

@@ -19,6 +19,7 @@ import numpy as np
 from everflow._src.framework import dtypes
 from everflow._src.framework.errors import OpError, UnimplementedError
 from everflow._src.framework.func_graph import GraphFunction
+from everflow._src.runtime.counted_loops import run_counted
 from everflow._src.runtime.failures import HostNeeded, explain
 from everflow._src.runtime.frames import program_of
 from everflow._src.runtime.instructions import Instruction, interpret
@@ -221,7 +222,7 @@ class _Executable:
         self.frame = frame
         self.jax = jax_modules()
         touched: dict[int, list[Any]] = {}
-        _touch(step.instructions, {s: env[s] for s in step.resource_slots}, frame, touched)
+        find_touched(step.instructions, {s: env[s] for s in step.resource_slots}, frame, touched)
         self.resources = [env[s] for s in step.resource_slots]  # kept alive: the key is their identity
         variables = [(r, w) for r, w in touched.values() if isinstance(r, VariableResource)]
         self.written = [r for r, w in variables if w]
@@ -312,7 +313,7 @@ class _Executable:
         return self.jax.Formed((new_values, results), form)
 
 
-def _touch(instructions: Sequence[Instruction], env: dict[int, Any], frame: Any, touched: dict[int, list[Any]]
+def find_touched(instructions: Sequence[Instruction], env: dict[int, Any], frame: Any, touched: dict[int, list[Any]]
            ) -> None:
     """Finds the resources that instructions touch, and whether they may write them."""
     for instruction in instructions:
@@ -334,7 +335,7 @@ def _touch(instructions: Sequence[Instruction], env: dict[int, Any], frame: Any,
                     for n, slot in enumerate(program.input_slots)
                     if isinstance(env.get(instruction.inputs[offset + n]), Resource)
                 }
-                _touch(program.instructions, inner, frame, touched)
+                find_touched(program.instructions, inner, frame, touched)
         if instruction.card.own_state is not None:
             hidden = frame.hidden(instruction.op)
             touched[id(hidden)] = [hidden, True]
@@ -512,7 +513,7 @@ class TraceFrame:
         return [lists.rebuild(i, o) if i in lists.forms else o for i, o in enumerate(outputs)]
 
     def loop(self, condition: GraphFunction, body: GraphFunction, arguments: Sequence[Any],
-             maximum_iterations: int | None = None) -> list[Any]:
+             maximum_iterations: int | None = None, bounds: LoopBounds | None = None) -> list[Any]:
         fixed = _loop_invariants(body)
         carried = [i for i, a in enumerate(arguments) if i not in fixed and not isinstance(a, Resource)]
         positions = [i for i in carried if isinstance(arguments[i], AnyList)]
@@ -520,18 +521,23 @@ class TraceFrame:
         written = self._written_by([body], arguments)
         if self._written_by([condition], arguments):
             raise HostNeeded("its condition assigns variables")
-        start = [self._array(arguments[i]) for i in carried]
+        # Numbers that are known stay so: a loop that is counted ahead follows them.
+        start = [np.asarray(a) if isinstance(a, (np.ndarray, np.generic)) else self._array(a)
+                 for a in (arguments[i] for i in carried)]
         state = [self.values[id(r)] for r in written]
         if any(s is None for s in state):
             raise HostNeeded("its body initializes variables")
         state = [self._array(s) for s in state]
-        bounds = LoopBounds(condition, body, arguments)
+        if bounds is None:
+            bounds = LoopBounds.counted(condition, body, arguments)
         lists = CarriedLists(self.jax.jax, condition, body, arguments, positions, maximum_iterations, bounds)
 
         def look() -> list[Any]:
             full = list(arguments)
-            for position, value in (*zip(carried, start), *lists.entering.items()):
-                full[position] = value
+            for position, value in zip(carried, start):
+                full[position] = self._array(value)
+            for position, items in lists.entering.items():
+                full[position] = items
             return self._child(written, state).run(body, full)
 
         lists.make_room(look)
@@ -558,9 +564,15 @@ class TraceFrame:
             return (count + 1, [self._array(outputs[i]) for i in carried], [inner.values[id(r)] for r in written],
                     lists.taken(outputs))
 
-        count = self.jax.numpy.asarray(0, "int64")
+        entering = (np.zeros((), np.int64), start, state, lists.start())
         try:
-            _, values, state, parts = self.jax.jax.lax.while_loop(holds, step, (count, start, state, lists.start()))
+            leaving = None
+            if bounds.exact and bounds.most is not None:
+                iterations = bounds.most if maximum_iterations is None else min(bounds.most, maximum_iterations)
+                leaving = run_counted(self.jax.jax, step, entering, iterations)
+            if leaving is None:
+                leaving = self.jax.jax.lax.while_loop(holds, step, entering)
+            bounds.ran, values, state, parts = leaving
         except TypeError as error:
             raise HostNeeded(f"a loop variable changes its shape: {str(error)[:200]}") from None
         for resource, value in zip(written, state):
@@ -615,7 +627,7 @@ class TraceFrame:
                 slot: arguments[offset + n] for n, slot in enumerate(program.input_slots)
                 if isinstance(arguments[offset + n], Resource)
             }
-            _touch(program.instructions, inner, self.host, touched)
+            find_touched(program.instructions, inner, self.host, touched)
         written = [r for r, w in touched.values() if w and isinstance(r, VariableResource)]
         if any(id(r) not in self.values for r in written):
             raise HostNeeded("it writes a resource that is no variable of this step")

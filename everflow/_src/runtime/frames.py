@@ -8,6 +8,7 @@ state of its operation, and run functions.  `HostFrame` does so at once; the fra
 from __future__ import annotations
 
 import copy
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,15 +23,24 @@ from everflow._src.runtime.resources import EAGER_STORE, Store, VariableResource
 
 # Every eager random operation without a seed of its own starts a sequence; most are never continued.
 _MOST_SEQUENCES = 20_000
+# A loop that takes the host this many seconds is worth compiling when it runs again.
+_HOT_LOOP = 150e-6
 
 _program_factory: Callable[[GraphFunction], Any] | None = None
 _program_class: Callable[..., Any] | None = None
+_loop_compiler: Callable[..., Any] | None = None
 
 
 def install_program_factory(factory: Callable[[GraphFunction], Any], program_class: Callable[..., Any]) -> None:
     """Programs run in frames and frames run programs: runtime/program introduces itself here."""
     global _program_factory, _program_class
     _program_factory, _program_class = factory, program_class
+
+
+def install_loop_compiler(compile_loop: Callable[..., Any]) -> None:
+    """Loops that depend on data run in pieces that are compiled: runtime/growing_loops introduces itself here."""
+    global _loop_compiler
+    _loop_compiler = compile_loop
 
 
 def new_program(inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
@@ -43,6 +53,29 @@ def program_of(function: GraphFunction) -> Any:
     if function.program is None:
         function.program = _program_factory(function)  # type: ignore[misc]
     return function.program
+
+
+class LoopRecord:
+    """What is known of a loop that the host runs.
+
+    Attributes:
+      runs, seconds: how often it ran there, and how long.
+      compiled: what runs it otherwise, once it was compiled; False when it cannot be.
+    """
+
+    __slots__ = ("runs", "seconds", "compiled")
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.seconds = 0.0
+        self.compiled: Any = None
+
+    def is_hot(self, body: GraphFunction) -> bool:
+        """True when the loop is worth compiling."""
+        now = body.extra.get("compile_now")
+        if self.compiled is False or now is False:
+            return False
+        return bool(self.compiled or now or self.runs and self.seconds > self.runs * _HOT_LOOP)
 
 
 class EagerOp:
@@ -126,12 +159,23 @@ class HostFrame:
         """Runs `body` on its own outputs as long as `condition` holds of them."""
         state = list(arguments)
         condition_program, body_program = program_of(condition), program_of(body)
+        record = body.extra.get("loop_record")
+        if record is None:
+            record = body.extra["loop_record"] = LoopRecord()
+        can_compile = not self.interprets and maximum_iterations is None and _loop_compiler is not None
+        if can_compile and record.is_hot(body):
+            compiled = _loop_compiler(self, condition, body, state, record)  # type: ignore[misc]
+            if compiled is not None:
+                return [on_host(v) for v in compiled]
+        started = time.perf_counter()
         count = 0
         while maximum_iterations is None or count < maximum_iterations:
             if not bool(np.asarray(condition_program.execute(state, self)[0])):
                 break
             state = body_program.execute(state, self)
             count += 1
+        record.seconds += time.perf_counter() - started
+        record.runs += 1
         return [on_host(v) for v in state]
 
     def map_rows(self, function: GraphFunction, arguments: Sequence[Any], mapped: Sequence[int], rows: int

@@ -44,6 +44,7 @@ def _load() -> Any:
     # TensorFlow and jax both used to take all of a GPU's memory at once; everflow does not.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     import jax
+    import jax.extend.core
     import jax.numpy as jnp
 
     x64: Any = getattr(jax, "enable_x64", None)

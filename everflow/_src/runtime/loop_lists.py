@@ -51,12 +51,12 @@ class CarriedLists:
         """
         if not self.positions:
             return
-        growths: dict[int, _Growth] = {}
+        growths: dict[int, Growth] = {}
 
         def look(unknown: Any) -> None:
             self.entering = {i: self.arguments[i].enter(unknown) for i in self.positions}
             outputs = run_body()
-            growths.update({i: _Growth(self.entering[i], outputs[i]) for i in self.positions})
+            growths.update({i: Growth(self.entering[i], outputs[i]) for i in self.positions})
 
         self.jax.eval_shape(look, np.zeros((), np.int32))
         iterations, exact = 0, False
@@ -64,10 +64,11 @@ class CarriedLists:
             iterations, exact = self._iterations(any(g.count > 0 for g in growths.values()))
         for position, growth in growths.items():
             self.entering[position] = self._with_room(position, growth, iterations, exact)
+        self.bounds.growths = growths
 
     def _iterations(self, needed: bool) -> tuple[int, bool]:
         found, exact = self.bounds.most, self.bounds.exact
-        if self.maximum_iterations is not None:
+        if self.maximum_iterations is not None and not self.bounds.tried:
             found = self.maximum_iterations if found is None else min(found, self.maximum_iterations)
         if found is None:
             if needed:
@@ -75,14 +76,17 @@ class CarriedLists:
             return 0, False
         return found, exact
 
-    def _with_room(self, position: int, growth: _Growth, iterations: int, exact: bool) -> TracedList:
+    def _with_room(self, position: int, growth: Growth, iterations: int, exact: bool) -> TracedList:
         jnp = self.jax.numpy
         items = self.arguments[position]
         length = items.length
         capacity = length if is_known(length) else None
         room = max(growth.count, 0) * iterations
         final = None
-        if growth.elastic:
+        if growth.elastic and self.bounds.tried:
+            # Where it reaches is seen behind the loop.
+            room = max(room, iterations)
+        elif growth.elastic:
             last = self._last_index(position)
             if capacity is None:
                 raise HostNeeded("a list of unknown length grows in a loop")
@@ -127,7 +131,27 @@ class CarriedLists:
 
     def start(self) -> list[Any]:
         """The arrays of all lists as the loop begins."""
-        return [_parts(self.entering[i]) for i in self.positions]
+        parts = []
+        for position in self.positions:
+            _, *length = _parts(self.entering[position])
+            known = self.arguments[position].length
+            if length and is_known(known):
+                length = [np.asarray(known, np.int32)]
+            parts.append((self._buffer(position), *length))
+        return parts
+
+    def _buffer(self, position: int) -> Any:
+        """The elements of a list as the loop begins; integers that are known stay so."""
+        items, buffer = self.arguments[position], self.entering[position].buffer
+        if not isinstance(items, TensorList) or buffer.dtype.kind not in "iu" or buffer.size > _LONGEST_COUNTED:
+            return buffer
+        known = np.zeros(buffer.shape, buffer.dtype)
+        for row, value in enumerate(items.values()):
+            if value is not None:
+                if not is_known(value):
+                    return buffer
+                known[row] = value
+        return known
 
     def rebuild(self, full: list[Any], parts: Sequence[Any]) -> None:
         """Puts lists made of the carried arrays in their places."""
@@ -178,7 +202,7 @@ def _parts(items: TracedList) -> tuple[Any, ...]:
     return (items.buffer,) if is_known(items.length) else (items.buffer, items.length)
 
 
-class _Growth:
+class Growth:
     """How one iteration changes a list: by how many elements, and what they look like."""
 
     __slots__ = ("count", "shape", "elastic", "uneven")
@@ -273,11 +297,25 @@ class LoopBounds:
       most: a bound, or None.
       exact: True when the body runs as often as that.
       finals: if it is exact, the last values of the variables that tell so, by position.
+      tried: True when it is no bound: the loop stops while there is room, and goes on elsewhere.
+      growths: how lists of a loop that is tried grow in an iteration, by position.
+      ran: how often the body ran, once it did.
     """
 
-    __slots__ = ("most", "exact", "finals")
+    __slots__ = ("most", "exact", "finals", "tried", "growths", "ran")
 
-    def __init__(self, condition: GraphFunction, body: GraphFunction, arguments: Sequence[Any]) -> None:
+    def __init__(self, most: int | None, exact: bool = False, finals: dict[int, Any] | None = None,
+                 tried: bool = False) -> None:
+        self.most = most
+        self.exact = exact
+        self.finals = finals or {}
+        self.tried = tried
+        self.growths: dict[int, Growth] = {}
+        self.ran: Any = None
+
+    @classmethod
+    def counted(cls, condition: GraphFunction, body: GraphFunction, arguments: Sequence[Any]) -> LoopBounds:
+        """What running ahead tells."""
         ahead = []
         for part in _conjuncts(condition.outputs[0]):
             # The count that every tf.while_loop keeps is wanted too: the loop of its gradient goes by it.
@@ -285,9 +323,10 @@ class LoopBounds:
             ahead.append(run if run.count is not None else _Ahead(condition, part, body, arguments, ()))
         known = [a for a in ahead if a.count is not None]
         first = min(known, key=lambda a: a.count or 0, default=None)
-        self.most: int | None = None if first is None else first.count
-        self.exact = len(known) == len(ahead)
-        self.finals: dict[int, Any] = first.finals if first is not None and self.exact else {}
+        exact = len(known) == len(ahead)
+        if first is None:
+            return cls(None, exact)
+        return cls(first.count, exact, first.finals if exact else None)
 
 
 def largest_values(condition: GraphFunction, body: GraphFunction, arguments: Sequence[Any], tensors: Sequence[Any]

@@ -18,7 +18,8 @@ from everflow._src.framework.func_graph import GraphFunction
 from everflow._src.framework.operation import Operation
 from everflow._src.framework.tensor import SymbolicTensor
 from everflow._src.runtime.compiler import cut
-from everflow._src.runtime.frames import install_program_factory
+from everflow._src.runtime.frames import install_loop_compiler, install_program_factory
+from everflow._src.runtime.growing_loops import run_growing
 from everflow._src.runtime.instructions import Instruction, interpret, mark_sole_readers, on_host
 from everflow._src.runtime.quiet import be_loud, be_quiet
 
@@ -296,3 +297,4 @@ def program_of_function(function: GraphFunction) -> Program:
 
 
 install_program_factory(program_of_function, Program)
+install_loop_compiler(run_growing)

@@ -374,6 +374,42 @@ class TensorList(Variant):
         return f"<list of {self.length} tensors of {self.element_dtype.name}>"
 
 
+class StackedList(TensorList):
+    """A list as a compiled loop returns it: the elements stacked, with room behind them.
+
+    Attributes:
+      buffer: the stacked elements; those from `length` on mean nothing.
+    """
+
+    __slots__ = ("buffer", "_rows")
+
+    def __init__(self, buffer: Any, length: int, element_dtype: Any, element_shape: Any) -> None:
+        self.buffer = buffer
+        self._rows: list[Any] | None = None
+        self.length = length
+        self.element_dtype = element_dtype
+        self.element_shape = element_shape
+        self.room = False
+        self.open = False
+
+    @property
+    def items(self) -> list[Any]:  # type: ignore[override]
+        """The elements one by one, taken apart when somebody asks."""
+        if self._rows is None:
+            self._rows = list(np.asarray(self.buffer)[:self.length])
+        return self._rows
+
+    def stack(self, jax: Any, element_shape: Any, num_elements: int = -1) -> Any:
+        """All elements, along a new first axis."""
+        if self._rows is None and self.length and num_elements in (-1, self.length):
+            return np.asarray(self.buffer)[:self.length]
+        return super().stack(jax, element_shape, num_elements)
+
+    def zeros_like_list(self) -> TensorList:
+        """A list of as many zeros."""
+        return TensorList(super().zeros_like_list().items, self.length, self.element_dtype, self.element_shape)
+
+
 class TracedList(Variant):
     """A list in compiled code.
 
@@ -466,14 +502,14 @@ class TracedList(Variant):
 
     def scatter(self, jax: Any, indices: Any, tensor: Any) -> TracedList:
         """The list with the rows of `tensor` at `indices`."""
-        return self._with(self.buffer.at[indices].set(tensor))
+        return self._with(self.jax.numpy.asarray(self.buffer).at[indices].set(tensor))
 
     def without(self, jax: Any, indices: Any) -> TracedList:
         """The list with zeros at `indices`."""
         if np.ndim(indices) == 0:
             blank = jax.numpy.zeros(self.dims(), self.buffer.dtype)
             return self._with(jax.lax.dynamic_update_index_in_dim(self.buffer, blank, indices, 0))
-        return self._with(self.buffer.at[indices].set(0))
+        return self._with(self.jax.numpy.asarray(self.buffer).at[indices].set(0))
 
     def resize(self, jax: Any, size: int) -> TracedList:
         """The first `size` elements."""
@@ -546,9 +582,17 @@ class SparseList(Variant):
         return self._onto(start)
 
     def _onto(self, target: TracedList) -> TracedList:
-        buffer = target.buffer
+        jax = self.jax
+        buffer = jax.numpy.asarray(target.buffer)
         for index, value in self.parts:
-            buffer = buffer.at[index].add(value)
+            if np.ndim(index):
+                buffer = buffer.at[index].add(value)
+            else:
+                # Rows that do not exist stay out of it: a slice would be moved to the last.
+                inside = jax.numpy.logical_and(index >= 0, index < buffer.shape[0])
+                value = jax.numpy.where(inside, value, jax.numpy.zeros((), value.dtype))
+                before = jax.lax.dynamic_index_in_dim(buffer, index, 0, keepdims=False)
+                buffer = jax.lax.dynamic_update_index_in_dim(buffer, before + value, index, 0)
         return target._with(buffer)
 
     def resize(self, jax: Any, size: int) -> TracedList:

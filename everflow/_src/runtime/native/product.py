@@ -7,7 +7,9 @@ products are as fast in XLA, and there it can put what comes behind them into th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,23 @@ _LEAST_WORK = 2_000
 _LONG = 16
 _NARROW = 32
 
+_left = threading.local()
+
+
+@contextlib.contextmanager
+def left_to_xla() -> Iterator[None]:
+    """Products that this thread traces meanwhile are XLA's.
+
+    The body of a loop is small work over and over, which calls cost more of; and its products must be seen as such
+    by who moves them out of the loop (runtime/counted_loops).
+    """
+    before = getattr(_left, "active", False)
+    _left.active = True
+    try:
+        yield
+    finally:
+        _left.active = before
+
 
 def compiled(jax: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool, otherwise: Callable[[Any, Any], Any]
              ) -> Any:
@@ -32,6 +51,8 @@ def compiled(jax: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool, oth
       transpose_a, transpose_b: the last two dimensions of an operand are the other way round.
       otherwise: computes the same by XLA; it stands in under `vmap`.
     """
+    if getattr(_left, "active", False):
+        return None
     if a.dtype != np.float32 or b.dtype != np.float32 or a.ndim < 2 or a.shape[:-2] != b.shape[:-2]:
         return None
     rows, inner = a.shape[-2:][::-1] if transpose_a else a.shape[-2:]
