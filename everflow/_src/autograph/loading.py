@@ -21,10 +21,15 @@ class Options(NamedTuple):
     """What besides control flow is converted."""
 
     lists: bool = False
+    equality: bool = False
 
 
-class ConversionError(Exception):
-    """A function cannot be converted; it is then called as it is."""
+class AutoGraphError(Exception):
+    """Base class of what AutoGraph raises."""
+
+
+class ConversionError(AutoGraphError, ValueError):
+    """A function cannot be converted; `tf.function` then calls it as it is."""
 
 
 _files: dict[str, tuple[int, ast.Module]] = {}

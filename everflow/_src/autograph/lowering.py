@@ -57,7 +57,8 @@ class Lowering:
         self.uses_result = True
         start = [
             _assign("do_return_", ast.Constant(False), node.body[0]),
-            _assign("retval_", ast.Call(_runtime("UndefinedReturnValue"), [], []), node.body[0]),
+            _assign("retval_", ast.Call(_runtime("UndefinedReturnValue"), [ast.Constant(self._leaves(body, None))], []),
+                    node.body[0]),
         ]
         last = ast.copy_location(ast.Return(ast.Call(_runtime("returned"), [ast.Name("retval_", ast.Load())], [])),
                                  node.body[-1])
@@ -114,6 +115,9 @@ class Lowering:
                 return True
             if isinstance(statement, ast.Raise):
                 return False  # raising is no jump: the branch is left to Python
+        if isinstance(last, ast.While):
+            endless = isinstance(last.test, ast.Constant) and bool(last.test.value)
+            return endless and not _contains(last.body, (ast.Break,), False)
         return isinstance(last, ast.If) and self._leaves(last.body, loop) and self._leaves(last.orelse, loop)
 
     def _jumps(self, statement: ast.stmt, loop: dict[str, str] | None) -> list[str]:
