@@ -77,7 +77,7 @@ def to_graph(entity: Any, recursive: bool = True, experimental_optional_features
             f"Cannot convert {entity!r}: its source is not available, or it is no function of yours")
     made = getattr(result, "__func__", result)
     if inspect.isfunction(made) and made is not getattr(entity, "__func__", entity):
-        made.__name__ = "tf__lambda" if made.__name__ == "<lambda>" else f"tf__{made.__name__}"
+        made.__name__ = "tf__lam" if made.__name__ == "<lambda>" else f"tf__{made.__name__}"
     return result
 
 

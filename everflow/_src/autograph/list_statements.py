@@ -13,6 +13,7 @@ from typing import Any
 
 from everflow._src.autograph import analysis
 
+
 def _runtime(name: str, *arguments: ast.expr) -> ast.Call:
     return ast.Call(ast.Attribute(ast.Name("ag__", ast.Load()), name, ast.Load()), list(arguments), [])
 

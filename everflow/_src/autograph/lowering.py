@@ -118,6 +118,11 @@ class Lowering:
         if isinstance(last, ast.While):
             endless = isinstance(last.test, ast.Constant) and bool(last.test.value)
             return endless and not _contains(last.body, (ast.Break,), False)
+        if isinstance(last, (ast.With, ast.AsyncWith)):
+            return self._leaves(last.body, loop)
+        if isinstance(last, ast.Try):
+            ends = [last.orelse if last.orelse else last.body, *(h.body for h in last.handlers)]
+            return self._leaves(last.finalbody, loop) or all(self._leaves(end, loop) for end in ends)
         return isinstance(last, ast.If) and self._leaves(last.body, loop) and self._leaves(last.orelse, loop)
 
     def _jumps(self, statement: ast.stmt, loop: dict[str, str] | None) -> list[str]:

@@ -376,14 +376,14 @@ def _flat_options(options: dict[str, Any] | None) -> dict[str, Any]:
 
 def _graph_loop(test: Callable[[], Any], step: Callable[[], None], get_state: Callable[[], tuple],
                 set_state: Callable[[tuple], None], symbols: Sequence[str], options: dict[str, Any] | None,
-                lists: bool) -> None:
+                lists: bool, first_step: Callable[[], None] | None = None) -> None:
     """A loop of the graph over the state that `get_state` and `set_state` give access to."""
     options = _flat_options(options)
     start = get_state()
     try:
         defined = start
         if any(_is_missing(v) or (lists and (type(v) is list or tensor_lists.is_tensor_list(v))) for v in start):
-            defined = _define(step, get_state, set_state, start, symbols, options, lists)
+            defined = _define(first_step or step, get_state, set_state, start, symbols, options, lists)
         state = _LoopState(symbols, defined, lists)
         entering, originals, names = state.entering(), state.originals(), state.names()
         invariants = [_invariant_of(o, t.shape, options) for o, t in zip(originals, entering)]
@@ -433,13 +433,55 @@ def _graph_loop(test: Callable[[], Any], step: Callable[[], None], get_state: Ca
 
 # ---- for
 
-# Other things to iterate over in the graph (datasets, ragged tensors): (class, function like `for_stmt`).
+# Other things to iterate over in the graph (datasets, iterators): (class, function like `for_stmt`).
 _iterables: list[tuple[type, Callable[..., None]]] = []
 
 
 def register_iterable(cls: type, loop: Callable[..., None]) -> None:
-    """Lets `for` over objects of `cls` become a loop of the graph."""
+    """Lets `for` over objects of `cls` become a loop of the graph.
+
+    Args:
+      cls: a class; eagerly its objects are iterated over by Python.
+      loop: takes what `for_stmt` takes, by position; `for_each_next` does the work for what gives one item at a time.
+    """
     _iterables.append((cls, loop))
+
+
+def for_each_next(next_item: Callable[[], tuple[Any, Callable[[], Any]]], extra_test: Callable[[], Any] | None,
+                  body: Callable[[Any], None], get_state: Callable[[], tuple], set_state: Callable[[tuple], None],
+                  symbols: Sequence[str], options: dict[str, Any] | None, lists: bool = False) -> None:
+    """A loop of the graph over something that gives one item at a time and tells whether there was one.
+
+    Args:
+      next_item: adds to the graph what takes the next item; it returns whether there is one, a boolean tensor, and a
+        function that gives the item, called only where there is one.  After `break` nothing more is taken.
+      extra_test, body, get_state, set_state, symbols, options, lists: as `for_stmt` has them.
+    """
+    more: list[Any] = [convert(True)]
+
+    def test() -> Any:
+        return more[0] if extra_test is None else _both(more[0], extra_test())
+
+    def step() -> None:
+        more[0], item = next_item()
+        if_stmt(more[0], lambda: body(item()), lambda: None, get_state, set_state, symbols, len(symbols), lists)
+
+    def first_step() -> None:  # what only the loop defines is told by an iteration that takes place
+        more[0], item = next_item()
+        body(item())
+
+    def get() -> tuple:
+        return (*get_state(), more[0])
+
+    def set_(state: tuple) -> None:
+        set_state(tuple(state[:-1]))
+        more[0] = state[-1]
+
+    _graph_loop(test, step, get, set_, [*symbols, "<more items>"], options, lists, first_step)
+
+
+def _both(more: Any, going: Any) -> Any:
+    return CARDS["LogicalAnd"](more, going) if not isinstance(going, bool) or not going else more
 
 
 def for_stmt(iterated: Any, extra_test: Callable[[], Any] | None, body: Callable[[Any], None],
@@ -452,8 +494,8 @@ def for_stmt(iterated: Any, extra_test: Callable[[], Any] | None, body: Callable
         _for_tensor(iterated, extra_test, body, get_state, set_state, symbols, options, lists)
         return
     for cls, loop in _iterables:
-        if isinstance(iterated, cls):
-            loop(iterated, extra_test, body, get_state, set_state, symbols, options)
+        if isinstance(iterated, cls) and current_graph() is not None:
+            loop(iterated, extra_test, body, get_state, set_state, symbols, options, lists)
             return
     if extra_test is None:
         for item in iterated:
@@ -485,10 +527,7 @@ def _for_tensor(iterated: Any, extra_test: Callable[[], Any] | None, body: Calla
 
     def test() -> Any:
         more = CARDS["Less"](position[0], count)
-        if extra_test is None:
-            return more
-        going = extra_test()
-        return CARDS["LogicalAnd"](more, going) if not isinstance(going, bool) or not going else more
+        return more if extra_test is None else _both(more, extra_test())
 
     def step() -> None:
         index = position[0]
