@@ -24,7 +24,7 @@ def test_deleted_variables_are_unbound():
     def f(x):
         y = x
         del y
-        return y
+        return y  # noqa: F821
 
     with pytest.raises(UnboundLocalError, match="y"):
         f(tf.constant(1))

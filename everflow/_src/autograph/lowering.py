@@ -161,6 +161,11 @@ class Lowering:
         return [node]
 
     def _loop(self, node: Any) -> list[ast.stmt]:
+        if isinstance(node, ast.While) and not node.orelse and _contains(node.test, (ast.NamedExpr,)):
+            # What the condition assigns is a variable of the body.
+            leave = ast.copy_location(ast.If(ast.UnaryOp(ast.Not(), node.test), [ast.Break()], []), node.test)
+            node.body = [leave, *node.body]
+            node.test = ast.copy_location(ast.Constant(True), node.test)
         self.counter += 1
         inner = {"break": f"break_{self.counter}", "continue": f"continue_{self.counter}"}
         returns = self.uses_result and _contains(node.body, (ast.Return,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -166,8 +167,9 @@ def _merge(symbol: str, before: Any, first: Any, second: Any) -> str:
     for a, b in zip(flatten(first), flatten(second)):
         if a is b and not can_be_tensor(a):
             continue
-        if not (can_be_tensor(a) or hasattr(a, "_dense_var_to_tensor")) or not (
-                can_be_tensor(b) or hasattr(b, "_dense_var_to_tensor")):
+        if isinstance(a, (str, bytes)) and type(a) is type(b) and a == b:
+            continue
+        if not _tensorlike(a) or not _tensorlike(b):
             if not isinstance(a, Tensor) and not isinstance(b, Tensor) and type(a) is type(b) and a == b:
                 continue
             if a is None or b is None:
@@ -501,12 +503,19 @@ def for_stmt(iterated: Any, extra_test: Callable[[], Any] | None, body: Callable
         for item in iterated:
             body(item)
         return
-    if not extra_test():
-        return
     for item in iterated:
-        body(item)
-        if not extra_test():
-            break
+        going = extra_test()
+        if not is_symbolic(going):
+            if not going:
+                break
+            body(item)
+            continue
+        # Leaving depends on a tensor: each iteration that is left happens if none before it left.
+        if not hasattr(iterated, "__len__"):
+            raise NotImplementedError(
+                f"leaving a loop over {iterated!r} depends on the tensor {going!r}, and how many items there are is "
+                "not known: loop over a list, a tensor or tf.range")
+        if_stmt(going, functools.partial(body, item), lambda: None, get_state, set_state, symbols, len(symbols), lists)
 
 
 def _for_tensor(iterated: Any, extra_test: Callable[[], Any] | None, body: Callable[[Any], None],
