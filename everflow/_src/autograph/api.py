@@ -46,7 +46,9 @@ def options_for(features: Any) -> Options:
     if features is None:
         return Options()
     chosen = {features} if isinstance(features, Feature) else set(features)
-    return Options(lists=Feature.LISTS in chosen or Feature.ALL in chosen)
+    if Feature.ALL in chosen:
+        return Options(lists=True, equality=True)
+    return Options(lists=Feature.LISTS in chosen, equality=Feature.EQUALITY_OPERATORS in chosen)
 
 
 def _function_of(entity: Any) -> Any:
@@ -65,13 +67,17 @@ def to_graph(entity: Any, recursive: bool = True, experimental_optional_features
       experimental_optional_features: a `Feature` or several.
 
     Raises:
-      ValueError: the function cannot be converted.
+      ValueError: the function cannot be converted (a `ConversionError`).
     """
     if isinstance(entity, Function):
         entity = entity.python_function
     result = convertible(entity, runtime_for(options_for(experimental_optional_features), recursive))
     if result is entity and not getattr(entity, "_autograph_artifact", False):
-        raise ValueError(f"Cannot convert {entity!r}: its source is not available, or it is no function of yours")
+        raise loading.ConversionError(
+            f"Cannot convert {entity!r}: its source is not available, or it is no function of yours")
+    made = getattr(result, "__func__", result)
+    if inspect.isfunction(made) and made is not getattr(entity, "__func__", entity):
+        made.__name__ = "tf__lam" if made.__name__ == "<lambda>" else f"tf__{made.__name__}"
     return result
 
 
@@ -87,13 +93,13 @@ def to_code(entity: Any, recursive: bool = True, experimental_optional_features:
     """The converted code of a function, as text.
 
     Raises:
-      ValueError: the function cannot be converted.
+      ValueError: the function cannot be converted (a `ConversionError`).
     """
     function = _function_of(entity)
     try:
         return loading.source_of(function, options_for(experimental_optional_features))
     except (loading.ConversionError, AttributeError) as error:
-        raise ValueError(f"Cannot convert {entity!r}: {error}") from None
+        raise loading.ConversionError(f"Cannot convert {entity!r}: {error}") from None
 
 
 @export(v1=["autograph.to_code"])

@@ -8,11 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from everflow._src.autograph import lists
 from everflow._src.autograph.state import is_symbolic
 from everflow._src.framework import dtypes
 from everflow._src.framework.conversion import convert
 from everflow._src.framework.errors import OperatorNotAllowedInGraphError
 from everflow._src.framework.registry import CARDS
+from everflow._src.ops.array_joining import stack
+from everflow._src.ops.array_sorting import argsort
+from everflow._src.ops.map_functions import map_fn
+from everflow._src.ops.tensor_array import TensorArray
 
 
 def _any_symbolic(values: Any) -> bool:
@@ -38,7 +43,11 @@ def int_(x: Any = 0, base: Any = None) -> Any:
 
 
 def len_(x: Any) -> Any:
+    if isinstance(x, TensorArray):
+        return x.size()
     if is_symbolic(x):
+        if lists.is_tensor_list(x):
+            return lists.length(x)
         if x.shape.rank == 0:
             raise ValueError("len requires a tensor of rank 1 or more, received a scalar")
         size = x.shape.as_list()[0] if x.shape.rank is not None else None
@@ -121,7 +130,8 @@ def sorted_(iterable: Any, *, key: Callable | None = None, reverse: bool = False
     if not is_symbolic(iterable):
         return builtins.sorted(iterable, key=key, reverse=reverse)
     if key is not None:
-        raise NotImplementedError("sorted() of a tensor with a key; use tf.argsort of the keys and tf.gather")
+        order = argsort(map_fn(key, iterable), direction="DESCENDING" if reverse else "ASCENDING", stable=True)
+        return CARDS["GatherV2"](iterable, order, np.array(0, np.int32))
     if iterable.shape.rank not in (None, 1):
         raise ValueError(f"sorted() takes a tensor of rank 1, received rank {iterable.shape.rank}")
     size = CARDS["Size"](iterable)
@@ -157,9 +167,14 @@ def _extreme(function: Callable, reduction: str, pair: str, values: tuple[Any, .
     return function(*values, **keywords)
 
 
+def stack_(values: Any, *arguments: Any, **keywords: Any) -> Any:
+    """`tf.stack`, of lists of tensors too."""
+    return lists.stack(values) if lists.is_tensor_list(values) else stack(values, *arguments, **keywords)
+
+
 OVERLOADS: dict[Any, Callable] = {
     builtins.abs: abs_, builtins.float: float_, builtins.int: int_, builtins.len: len_, builtins.range: range_,
     builtins.print: print_, builtins.enumerate: enumerate_, builtins.zip: zip_, builtins.map: map_,
     builtins.filter: filter_, builtins.any: any_, builtins.all: all_, builtins.sorted: sorted_, builtins.sum: sum_,
-    builtins.min: min_, builtins.max: max_,
+    builtins.min: min_, builtins.max: max_, stack: stack_,
 }

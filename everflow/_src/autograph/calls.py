@@ -15,7 +15,7 @@ from typing import Any
 
 from absl import logging
 
-from everflow._src.autograph import builtins_of_tensors, loading, operators, state
+from everflow._src.autograph import builtins_of_tensors, lists, loading, operators, state
 from everflow._src.autograph.loading import ConversionError, Options
 from everflow._src.framework import errors
 from everflow._src.tracing.concrete_function import ConcreteFunction
@@ -47,21 +47,32 @@ class Runtime:
     Undefined = state.Undefined
     UndefinedReturnValue = state.UndefinedReturnValue
     is_defined = staticmethod(state.is_defined)
+    ld = staticmethod(state.ld)
     ldu = staticmethod(state.ldu)
     returned = staticmethod(state.returned)
-    if_stmt = staticmethod(operators.if_stmt)
-    while_stmt = staticmethod(operators.while_stmt)
-    for_stmt = staticmethod(operators.for_stmt)
     and_ = staticmethod(operators.and_)
     or_ = staticmethod(operators.or_)
     not_ = staticmethod(operators.not_)
     if_exp = staticmethod(operators.if_exp)
     assert_stmt = staticmethod(operators.assert_stmt)
-    set_item = staticmethod(operators.set_item)
+    eq = staticmethod(operators.eq)
+    not_eq = staticmethod(operators.not_eq)
+    list_append = staticmethod(lists.list_append)
+    list_pop = staticmethod(lists.list_pop)
+    get_item = staticmethod(lists.get_item)
+    set_item = staticmethod(lists.set_item)
+    index = lists.index
 
     def __init__(self, options: Options, recursive: bool) -> None:
         self.options = options
         self.recursive = recursive
+        self.if_stmt: Callable = operators.if_stmt
+        self.while_stmt: Callable = operators.while_stmt
+        self.for_stmt: Callable = operators.for_stmt
+        if options.lists:
+            self.if_stmt = functools.partial(operators.if_stmt, lists=True)
+            self.while_stmt = functools.partial(operators.while_stmt, lists=True)
+            self.for_stmt = functools.partial(operators.for_stmt, lists=True)
 
     def converted_call(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
         """Calls `function`, converted where it is the user's own Python."""
@@ -179,7 +190,8 @@ def with_user_code(error: BaseException) -> BaseException:
 
 def converted_for_tracing(function: Callable, options: Options = _NO_OPTIONS) -> Callable:
     """The function that `tf.function` traces: converted, with errors that show the user's code."""
-    target = convertible(function, runtime_for(options))
+    overload = builtins_of_tensors.OVERLOADS.get(function) if inspect.isroutine(function) else None
+    target = overload or convertible(function, runtime_for(options))
     if target is function:
         return function
 

@@ -21,10 +21,15 @@ class Options(NamedTuple):
     """What besides control flow is converted."""
 
     lists: bool = False
+    equality: bool = False
 
 
-class ConversionError(Exception):
-    """A function cannot be converted; it is then called as it is."""
+class AutoGraphError(Exception):
+    """Base class of what AutoGraph raises."""
+
+
+class ConversionError(AutoGraphError, ValueError):
+    """A function cannot be converted; `tf.function` then calls it as it is."""
 
 
 _files: dict[str, tuple[int, ast.Module]] = {}
@@ -146,11 +151,11 @@ def converted_tree(function: types.FunctionType, options: Options) -> tuple[Any,
                      arguments.kwarg):
         if argument is not None:
             argument.annotation = None
-    # Defaults are those of the original function, already computed.
-    arguments.defaults = []
-    arguments.kw_defaults = [None] * len(arguments.kwonlyargs)
+    # Defaults are those of the original function, already computed; these only tell where there are any.
+    arguments.defaults = [ast.copy_location(ast.Constant(None), d) for d in arguments.defaults]
+    arguments.kw_defaults = [d and ast.copy_location(ast.Constant(None), d) for d in arguments.kw_defaults]
     node = transform(node, _class_of(function), options)
-    return node, "tf__lambda" if code.co_name == "<lambda>" else f"tf__{code.co_name}"
+    return node, "tf__lam" if code.co_name == "<lambda>" else f"tf__{code.co_name}"
 
 
 def load(function: types.FunctionType, runtime: Any, options: Options) -> types.FunctionType:

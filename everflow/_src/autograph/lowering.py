@@ -57,7 +57,8 @@ class Lowering:
         self.uses_result = True
         start = [
             _assign("do_return_", ast.Constant(False), node.body[0]),
-            _assign("retval_", ast.Call(_runtime("UndefinedReturnValue"), [], []), node.body[0]),
+            _assign("retval_", ast.Call(_runtime("UndefinedReturnValue"), [ast.Constant(self._leaves(body, None))], []),
+                    node.body[0]),
         ]
         last = ast.copy_location(ast.Return(ast.Call(_runtime("returned"), [ast.Name("retval_", ast.Load())], [])),
                                  node.body[-1])
@@ -114,6 +115,14 @@ class Lowering:
                 return True
             if isinstance(statement, ast.Raise):
                 return False  # raising is no jump: the branch is left to Python
+        if isinstance(last, ast.While):
+            endless = isinstance(last.test, ast.Constant) and bool(last.test.value)
+            return endless and not _contains(last.body, (ast.Break,), False)
+        if isinstance(last, (ast.With, ast.AsyncWith)):
+            return self._leaves(last.body, loop)
+        if isinstance(last, ast.Try):
+            ends = [last.orelse if last.orelse else last.body, *(h.body for h in last.handlers)]
+            return self._leaves(last.finalbody, loop) or all(self._leaves(end, loop) for end in ends)
         return isinstance(last, ast.If) and self._leaves(last.body, loop) and self._leaves(last.orelse, loop)
 
     def _jumps(self, statement: ast.stmt, loop: dict[str, str] | None) -> list[str]:
@@ -152,6 +161,11 @@ class Lowering:
         return [node]
 
     def _loop(self, node: Any) -> list[ast.stmt]:
+        if isinstance(node, ast.While) and not node.orelse and _contains(node.test, (ast.NamedExpr,)):
+            # What the condition assigns is a variable of the body.
+            leave = ast.copy_location(ast.If(ast.UnaryOp(ast.Not(), node.test), [ast.Break()], []), node.test)
+            node.body = [leave, *node.body]
+            node.test = ast.copy_location(ast.Constant(True), node.test)
         self.counter += 1
         inner = {"break": f"break_{self.counter}", "continue": f"continue_{self.counter}"}
         returns = self.uses_result and _contains(node.body, (ast.Return,))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from everflow._src.autograph import lists as tensor_lists
 from everflow._src.autograph.state import (
     Undefined,
     UndefinedReturnValue,
@@ -18,22 +20,25 @@ from everflow._src.autograph.state import (
     pack,
     same_structure,
 )
-from everflow._src.framework import dtypes
+from everflow._src.framework import dtypes, nest
 from everflow._src.framework.context import current_graph, recorders
 from everflow._src.framework.conversion import convert
 from everflow._src.framework.func_graph import FuncGraph
 from everflow._src.framework.registry import CARDS
 from everflow._src.framework.tensor import Tensor
 from everflow._src.framework.tensor_shape import TensorShape
-from everflow._src.ops import control_flow
+from everflow._src.ops import comparison, control_flow
 from everflow._src.ops.while_loop import while_in_graph
 
 # ---- if
 
 
 def if_stmt(condition: Any, body: Callable[[], None], orelse: Callable[[], None], get_state: Callable[[], tuple],
-            set_state: Callable[[tuple], None], symbols: Sequence[str], outputs: int) -> None:
-    """Runs one of two blocks, or puts both into the graph when the condition is only known there."""
+            set_state: Callable[[tuple], None], symbols: Sequence[str], outputs: int, lists: bool = False) -> None:
+    """Runs one of two blocks, or puts both into the graph when the condition is only known there.
+
+    With `lists`, Python lists that one of them makes longer or shorter become lists of tensors.
+    """
     if not is_symbolic(condition):
         body() if condition else orelse()
         return
@@ -41,17 +46,21 @@ def if_stmt(condition: Any, body: Callable[[], None], orelse: Callable[[], None]
     graph = current_graph()
     with graph.name_scope("if") as scope:
         index = _as_bool(graph.accept(condition))
-        graphs, results = [], []
+        graphs: list[FuncGraph] = []
+        results: list[list[Any]] = []
         try:
             for name, block in (("true", body), ("false", orelse)):
                 inner = FuncGraph(f"if_{name}")
                 with inner.as_default():
-                    set_state(start)
+                    set_state(_copied(start) if lists else start)
                     block()
-                    results.append(get_state())
+                    results.append(list(get_state()))
                 graphs.append(inner)
         finally:
             set_state(start)
+        elements = _list_elements(start, graphs, results, outputs) if lists else {}
+        for i in range(outputs):
+            _fill(i, graphs, results)
         first, second = results
         merged = [_merge(symbols[i], start[i], first[i], second[i]) for i in range(outputs)]
         chosen = [i for i, kind in enumerate(merged) if kind == "tensor"]
@@ -67,13 +76,61 @@ def if_stmt(condition: Any, body: Callable[[], None], orelse: Callable[[], None]
         if merged[i] == "tensor":
             count = len(flatten(first[i]))
             final[i] = pack(first[i], values[position:position + count])
+            if i in elements:
+                tensor_lists.marked(final[i], elements[i])
             position += count
         elif merged[i] == "python":
             final[i] = first[i]
     set_state(tuple(final))
 
 
+def _copied(state: Sequence[Any]) -> tuple:
+    """The state with lists of its own: what one branch appends is not seen by the other."""
+    return tuple(list(v) if type(v) is list else v for v in state)
+
+
+def _list_elements(start: Sequence[Any], graphs: Sequence[FuncGraph], results: Sequence[list[Any]], outputs: int
+                   ) -> dict[int, Any]:
+    """Makes lists of tensors of those lists on which the branches disagree; what their elements are, by position."""
+    elements = {}
+    for i in range(outputs):
+        first, second, element = tensor_lists.agree(start[i], results[0][i], results[1][i])
+        values = [first, second]
+        if element is not None:
+            elements[i] = element
+            for j, graph in enumerate(graphs):
+                with graph.as_default():
+                    values[j] = tensor_lists.as_tensor_list(values[j], element)
+        results[0][i], results[1][i] = values
+    return elements
+
+
+def _fill(position: int, graphs: Sequence[FuncGraph], results: Sequence[list[Any]]) -> None:
+    """Gives a branch that does not return yet a value in the place of what will be returned."""
+    for here, there in ((0, 1), (1, 0)):
+        value, other = results[here][position], results[there][position]
+        if isinstance(value, UndefinedReturnValue) and value.promised and not isinstance(other, Undefined) and all(
+                _tensorlike(v) for v in flatten(other)):
+            with graphs[here].as_default():
+                results[here][position] = _zeros_like("return value", other)[0]
+
+
 def _as_bool(condition: Any) -> Any:
+    """A condition as a boolean scalar.
+
+    Raises:
+      ValueError: it has several elements, or is no number.
+    """
+    if tensor_lists.is_tensor_list(condition):
+        return CARDS["Greater"](tensor_lists.length(condition), 0)
+    if condition.dtype == dtypes.string:
+        raise ValueError(f"a condition must be a tf.bool scalar, received {condition!r}")
+    shape = condition.shape
+    if shape.rank and shape.is_fully_defined():
+        if shape.num_elements() != 1:
+            raise ValueError(f"a condition must be a tf.bool scalar, received {condition!r} of shape {shape}; use "
+                             "tf.reduce_any or tf.reduce_all")
+        condition = CARDS["Reshape"](condition, np.zeros([0], np.int32))
     return condition if condition.dtype == dtypes.bool else control_flow_truth(condition)
 
 
@@ -100,6 +157,9 @@ def _merge(symbol: str, before: Any, first: Any, second: Any) -> str:
         raise ValueError(f"'{symbol}' must also be initialized in the {branch} branch")
     if first is second:
         return "same" if first is before else "python"
+    if (first is None) != (second is None):
+        raise ValueError(f"'{symbol}' is None at the end of the {'main' if first is None else 'else'} branch, but "
+                         f"{second if first is None else first!r} at the end of the other")
     if not same_structure(first, second):
         raise TypeError(f"'{symbol}' must have the same nested structure in the main and else branches: {first!r} and "
                         f"{second!r}")
@@ -107,13 +167,14 @@ def _merge(symbol: str, before: Any, first: Any, second: Any) -> str:
     for a, b in zip(flatten(first), flatten(second)):
         if a is b and not can_be_tensor(a):
             continue
-        if not (can_be_tensor(a) or hasattr(a, "_dense_var_to_tensor")) or not (
-                can_be_tensor(b) or hasattr(b, "_dense_var_to_tensor")):
+        if isinstance(a, (str, bytes)) and type(a) is type(b) and a == b:
+            continue
+        if not _tensorlike(a) or not _tensorlike(b):
             if not isinstance(a, Tensor) and not isinstance(b, Tensor) and type(a) is type(b) and a == b:
                 continue
             if a is None or b is None:
-                raise TypeError(f"'{symbol}' is None in one branch and {b if a is None else a!r} in the other; both "
-                                "branches must give it a value of one kind")
+                raise ValueError(f"'{symbol}' is None at the end of the {'main' if a is None else 'else'} branch, but "
+                                 f"{b if a is None else a!r} at the end of the other")
             kinds.append("tensor")
             try:
                 convert(a), convert(b)
@@ -146,12 +207,13 @@ def _dtype_of(value: Any) -> Any:
 
 
 def while_stmt(test: Callable[[], Any], body: Callable[[], None], get_state: Callable[[], tuple],
-               set_state: Callable[[tuple], None], symbols: Sequence[str], options: dict[str, Any] | None) -> None:
+               set_state: Callable[[tuple], None], symbols: Sequence[str], options: dict[str, Any] | None,
+               lists: bool = False) -> None:
     """Repeats a block, in Python or in the graph."""
     while True:
         holds = test()
         if is_symbolic(holds):
-            _graph_loop(test, body, get_state, set_state, symbols, options)
+            _graph_loop(test, body, get_state, set_state, symbols, options, lists)
             return
         if not holds:
             return
@@ -161,8 +223,9 @@ def while_stmt(test: Callable[[], Any], body: Callable[[], None], get_state: Cal
 class _LoopState:
     """The loop variables of one loop: which leaves of the state are tensors, and which stay as they are."""
 
-    def __init__(self, symbols: Sequence[str], start: Sequence[Any]) -> None:
+    def __init__(self, symbols: Sequence[str], start: Sequence[Any], lists: bool = False) -> None:
         self.symbols = symbols
+        self.lists = lists
         self.values = list(start)
         # Per symbol, whether each leaf is carried; symbols without tensors stay out of the loop.
         self.masks = [
@@ -186,7 +249,7 @@ class _LoopState:
 
     def restore(self, leaves: Sequence[Any]) -> tuple:
         """The state with `leaves` as the carried ones."""
-        state = list(self.values)
+        state = list(_copied(self.values) if self.lists else self.values)
         remaining = iter(leaves)
         for i in self.carried:
             state[i] = pack(self.values[i], [
@@ -233,26 +296,42 @@ def _tensorlike(value: Any) -> bool:
     return can_be_tensor(value) or hasattr(value, "_dense_var_to_tensor") or isinstance(value, (str, bytes))
 
 
-def _zeros_like(symbol: str, value: Any) -> Any:
+def _zeros_like(symbol: str, value: Any) -> tuple[Any, list[tuple[Any, TensorShape]]]:
+    """Zeros in the place of `value`, and the shapes of those of which only these are known."""
+    partly: list[tuple[Any, TensorShape]] = []
+
     def zeros(leaf: Any) -> Any:
         if not _tensorlike(leaf):
             raise ValueError(f"'{symbol}' must be defined before the loop: it becomes {leaf!r} there, no tensor")
         dtype = _dtype_of(leaf)
         shape = leaf.shape if isinstance(leaf, Tensor) else TensorShape(np.shape(leaf))
-        if shape.is_fully_defined():
-            if dtype == dtypes.string:
-                return convert(np.full(shape.as_list(), b"", object), dtype)
-            return convert(np.zeros(shape.as_list(), dtype.numpy_dtype), dtype)
-        raise ValueError(f"'{symbol}' must be defined before the loop: its shape {shape} is not known there")
+        dims = [d or 0 for d in shape.as_list()] if shape.rank is not None else []
+        if dtype == dtypes.string:
+            result = convert(np.full(dims, b"", object), dtype)
+        elif dtype == dtypes.variant:
+            raise ValueError(f"'{symbol}' must be defined before the loop")
+        else:
+            result = convert(np.zeros(dims, dtype.numpy_dtype), dtype)
+        if not shape.is_fully_defined():
+            partly.append((result, shape))
+        return result
 
-    return pack(value, [zeros(v) for v in flatten(value)])
+    return pack(value, [zeros(v) for v in flatten(value)]), partly
+
+
+def _is_missing(value: Any) -> bool:
+    """True for what a loop may give a value to in its first iteration."""
+    return value is None or isinstance(value, Undefined)
 
 
 def _define(step: Callable[[], None], get_state: Callable[[], tuple], set_state: Callable[[tuple], None],
-            start: tuple, symbols: Sequence[str], options: dict[str, Any]) -> tuple:
-    """The state with what only the loop defines as zeros, which no iteration reads: an iteration tells their form."""
+            start: tuple, symbols: Sequence[str], options: dict[str, Any], lists: bool) -> tuple:
+    """The state with what only the loop defines as zeros, which no iteration reads: an iteration tells their form.
+
+    Lists that an iteration makes longer or shorter become lists of tensors.
+    """
     scratch = FuncGraph("dry_run")
-    state = _LoopState(symbols, start)
+    state = _LoopState(symbols, start, lists)
     with recorders(()), scratch.as_default():
         leaves = []
         for original in state.originals():
@@ -264,12 +343,18 @@ def _define(step: Callable[[], None], get_state: Callable[[], tuple], set_state:
         set_state(state.restore(leaves))
         step()
         after = get_state()
+        elements = [tensor_lists.grown(before, later) for before, later in zip(start, after)]
     set_state(start)
-    return tuple(
-        _zeros_like(symbol, later) if isinstance(before, Undefined) and not isinstance(later, Undefined) and any(
-            _tensorlike(v) for v in flatten(later)) else before
-        for symbol, before, later in zip(symbols, start, after)
-    )
+    result = list(start)
+    for i, (symbol, before, later, element) in enumerate(zip(symbols, start, after, elements)):
+        if element is not None:
+            result[i] = tensor_lists.as_tensor_list(before, element)
+        elif tensor_lists.is_tensor_list(before) and tensor_lists.element_of(before) is None:
+            tensor_lists.marked(before, tensor_lists.element_of(later))
+        elif _is_missing(before) and not _is_missing(later) and any(_tensorlike(v) for v in flatten(later)):
+            result[i], partly = _zeros_like(symbol, later)
+            options["shape_invariants"] = [*(options.get("shape_invariants") or ()), *partly]
+    return tuple(result)
 
 
 def _invariant_of(leaf: Any, shape: TensorShape, options: dict[str, Any]) -> TensorShape:
@@ -279,29 +364,51 @@ def _invariant_of(leaf: Any, shape: TensorShape, options: dict[str, Any]) -> Ten
     return shape
 
 
+def _flat_options(options: dict[str, Any] | None) -> dict[str, Any]:
+    """The options of a loop, with a shape invariant for each leaf of a structure."""
+    result = dict(options or {})
+    pairs = result.get("shape_invariants")
+    if pairs:
+        result["shape_invariants"] = [
+            pair for value, invariant in pairs
+            for pair in zip(nest.flatten_up_to(value, value), nest.flatten_up_to(value, invariant))
+        ]
+    return result
+
+
 def _graph_loop(test: Callable[[], Any], step: Callable[[], None], get_state: Callable[[], tuple],
-                set_state: Callable[[tuple], None], symbols: Sequence[str], options: dict[str, Any] | None) -> None:
+                set_state: Callable[[tuple], None], symbols: Sequence[str], options: dict[str, Any] | None,
+                lists: bool, first_step: Callable[[], None] | None = None) -> None:
     """A loop of the graph over the state that `get_state` and `set_state` give access to."""
-    options = options or {}
+    options = _flat_options(options)
     start = get_state()
     try:
         defined = start
-        if any(isinstance(v, Undefined) for v in start):
-            defined = _define(step, get_state, set_state, start, symbols, options)
-        state = _LoopState(symbols, defined)
+        if any(_is_missing(v) or (lists and (type(v) is list or tensor_lists.is_tensor_list(v))) for v in start):
+            defined = _define(first_step or step, get_state, set_state, start, symbols, options, lists)
+        state = _LoopState(symbols, defined, lists)
         entering, originals, names = state.entering(), state.originals(), state.names()
         invariants = [_invariant_of(o, t.shape, options) for o, t in zip(originals, entering)]
+        elements = [tensor_lists.element_of(t) for t in entering]
+
+        def enter(leaves: Sequence[Any]) -> None:
+            for leaf, element in zip(leaves, elements):
+                tensor_lists.marked(leaf, element)
+            set_state(state.restore(leaves))
 
         def holds(*leaves: Any) -> Any:
-            set_state(state.restore(leaves))
-            result = convert(test())
-            return result if result.dtype == dtypes.bool else control_flow_truth(result)
+            enter(leaves)
+            return _as_bool(convert(test()))
 
         def body(*leaves: Any) -> Any:
-            set_state(state.restore(leaves))
+            enter(leaves)
             step()
             result = state.collect(get_state())
-            for name, tensor, shape in zip(names, result, invariants):
+            for name, tensor, shape, element in zip(names, result, invariants, elements):
+                later = tensor_lists.element_of(tensor) if element is not None else None
+                if element is not None and later is not None and not covers(element.shape, later.shape):
+                    raise ValueError(f"'{name}' holds elements of shape {element.shape} before the loop, but of shape "
+                                     f"{later.shape} after one iteration")
                 if not covers(shape, tensor.shape):
                     raise ValueError(
                         f"'{name}' has shape {shape} before the loop, but shape {tensor.shape} after one iteration. "
@@ -321,46 +428,99 @@ def _graph_loop(test: Callable[[], Any], step: Callable[[], None], get_state: Ca
             results = []
     finally:
         set_state(start)
+    for tensor, element in zip(results, elements):
+        tensor_lists.marked(tensor, element)
     set_state(state.restore(list(results)))
 
 
 # ---- for
 
-# Other things to iterate over in the graph (datasets, ragged tensors): (class, function like `for_stmt`).
+# Other things to iterate over in the graph (datasets, iterators): (class, function like `for_stmt`).
 _iterables: list[tuple[type, Callable[..., None]]] = []
 
 
 def register_iterable(cls: type, loop: Callable[..., None]) -> None:
-    """Lets `for` over objects of `cls` become a loop of the graph."""
+    """Lets `for` over objects of `cls` become a loop of the graph.
+
+    Args:
+      cls: a class; eagerly its objects are iterated over by Python.
+      loop: takes what `for_stmt` takes, by position; `for_each_next` does the work for what gives one item at a time.
+    """
     _iterables.append((cls, loop))
+
+
+def for_each_next(next_item: Callable[[], tuple[Any, Callable[[], Any]]], extra_test: Callable[[], Any] | None,
+                  body: Callable[[Any], None], get_state: Callable[[], tuple], set_state: Callable[[tuple], None],
+                  symbols: Sequence[str], options: dict[str, Any] | None, lists: bool = False) -> None:
+    """A loop of the graph over something that gives one item at a time and tells whether there was one.
+
+    Args:
+      next_item: adds to the graph what takes the next item; it returns whether there is one, a boolean tensor, and a
+        function that gives the item, called only where there is one.  After `break` nothing more is taken.
+      extra_test, body, get_state, set_state, symbols, options, lists: as `for_stmt` has them.
+    """
+    more: list[Any] = [convert(True)]
+
+    def test() -> Any:
+        return more[0] if extra_test is None else _both(more[0], extra_test())
+
+    def step() -> None:
+        more[0], item = next_item()
+        if_stmt(more[0], lambda: body(item()), lambda: None, get_state, set_state, symbols, len(symbols), lists)
+
+    def first_step() -> None:  # what only the loop defines is told by an iteration that takes place
+        more[0], item = next_item()
+        body(item())
+
+    def get() -> tuple:
+        return (*get_state(), more[0])
+
+    def set_(state: tuple) -> None:
+        set_state(tuple(state[:-1]))
+        more[0] = state[-1]
+
+    _graph_loop(test, step, get, set_, [*symbols, "<more items>"], options, lists, first_step)
+
+
+def _both(more: Any, going: Any) -> Any:
+    return CARDS["LogicalAnd"](more, going) if not isinstance(going, bool) or not going else more
 
 
 def for_stmt(iterated: Any, extra_test: Callable[[], Any] | None, body: Callable[[Any], None],
              get_state: Callable[[], tuple], set_state: Callable[[tuple], None], symbols: Sequence[str],
-             options: dict[str, Any] | None) -> None:
+             options: dict[str, Any] | None, lists: bool = False) -> None:
     """Repeats a block for each item, in Python or in the graph."""
     if is_symbolic(iterated):
-        _for_tensor(iterated, extra_test, body, get_state, set_state, symbols, options)
+        if tensor_lists.is_tensor_list(iterated):
+            iterated = tensor_lists.stack(iterated)
+        _for_tensor(iterated, extra_test, body, get_state, set_state, symbols, options, lists)
         return
     for cls, loop in _iterables:
-        if isinstance(iterated, cls):
-            loop(iterated, extra_test, body, get_state, set_state, symbols, options)
+        if isinstance(iterated, cls) and current_graph() is not None:
+            loop(iterated, extra_test, body, get_state, set_state, symbols, options, lists)
             return
     if extra_test is None:
         for item in iterated:
             body(item)
         return
-    if not extra_test():
-        return
     for item in iterated:
-        body(item)
-        if not extra_test():
-            break
+        going = extra_test()
+        if not is_symbolic(going):
+            if not going:
+                break
+            body(item)
+            continue
+        # Leaving depends on a tensor: each iteration that is left happens if none before it left.
+        if not hasattr(iterated, "__len__"):
+            raise NotImplementedError(
+                f"leaving a loop over {iterated!r} depends on the tensor {going!r}, and how many items there are is "
+                "not known: loop over a list, a tensor or tf.range")
+        if_stmt(going, functools.partial(body, item), lambda: None, get_state, set_state, symbols, len(symbols), lists)
 
 
 def _for_tensor(iterated: Any, extra_test: Callable[[], Any] | None, body: Callable[[Any], None],
                 get_state: Callable[[], tuple], set_state: Callable[[tuple], None], symbols: Sequence[str],
-                options: dict[str, Any] | None) -> None:
+                options: dict[str, Any] | None, lists: bool) -> None:
     if iterated.shape.rank == 0:
         raise ValueError(f"for needs a tensor of rank 1 or more to iterate over, received the scalar {iterated!r}")
     graph = current_graph()
@@ -376,10 +536,7 @@ def _for_tensor(iterated: Any, extra_test: Callable[[], Any] | None, body: Calla
 
     def test() -> Any:
         more = CARDS["Less"](position[0], count)
-        if extra_test is None:
-            return more
-        going = extra_test()
-        return CARDS["LogicalAnd"](more, going) if not isinstance(going, bool) or not going else more
+        return more if extra_test is None else _both(more, extra_test())
 
     def step() -> None:
         index = position[0]
@@ -399,7 +556,7 @@ def _for_tensor(iterated: Any, extra_test: Callable[[], Any] | None, body: Calla
         set_state(tuple(state[:-1]))
         position[0] = state[-1]
 
-    _graph_loop(test, step, get, set_, [*symbols, "<position in the loop>"], options)
+    _graph_loop(test, step, get, set_, [*symbols, "<position in the loop>"], options, lists)
 
 
 def _as(tensor: Any, dtype: Any) -> Any:
@@ -414,7 +571,8 @@ def and_(first: Callable[[], Any], second: Callable[[], Any]) -> Any:
     left = first()
     if not is_symbolic(left):
         return left and second()
-    return control_flow.cond_v2(_as_bool(left), lambda: _boolean(second()), lambda: _boolean(False), name="and")
+    left, condition = _boolean(left), _as_bool(left)
+    return control_flow.cond_v2(condition, lambda: _second(second(), "and"), lambda: left, name="and")
 
 
 def or_(first: Callable[[], Any], second: Callable[[], Any]) -> Any:
@@ -422,17 +580,38 @@ def or_(first: Callable[[], Any], second: Callable[[], Any]) -> Any:
     left = first()
     if not is_symbolic(left):
         return left or second()
-    return control_flow.cond_v2(_as_bool(left), lambda: _boolean(True), lambda: _boolean(second()), name="or")
+    left, condition = _boolean(left), _as_bool(left)
+    return control_flow.cond_v2(condition, lambda: left, lambda: _second(second(), "or"), name="or")
 
 
 def _boolean(value: Any) -> Any:
-    tensor = convert(value)
-    return tensor if tensor.dtype == dtypes.bool else control_flow_truth(tensor)
+    return value if value.dtype == dtypes.bool else _as_bool(value)
+
+
+def _second(value: Any, name: str) -> Any:
+    tensor = _as_bool(value) if tensor_lists.is_tensor_list(value) else convert(value)
+    if tensor.dtype != dtypes.bool:
+        raise TypeError(f"'{name}' of tensors needs booleans, received {tensor!r}")
+    return tensor
+
+
+def eq(first: Any, second: Any) -> Any:
+    """`a == b`: by their elements where one is a tensor of the graph, in every generation."""
+    if is_symbolic(first) or is_symbolic(second):
+        return comparison.equal(first, second)
+    return first == second
+
+
+def not_eq(first: Any, second: Any) -> Any:
+    """`a != b`."""
+    if is_symbolic(first) or is_symbolic(second):
+        return comparison.not_equal(first, second)
+    return first != second
 
 
 def not_(value: Any) -> Any:
     """`not a`."""
-    return CARDS["LogicalNot"](_as_bool(value)) if is_symbolic(value) else not value
+    return CARDS["LogicalNot"](_boolean(value)) if is_symbolic(value) else not value
 
 
 def if_exp(condition: Any, first: Callable[[], Any], second: Callable[[], Any], source: str) -> Any:
@@ -456,13 +635,3 @@ def assert_stmt(condition: Any, message: Callable[[], Any]) -> None:
         assert condition, message()  # noqa: S101 - the user's own statement
         return
     CARDS["Assert"](_as_bool(condition), [convert(str(message()))])
-
-
-def set_item(target: Any, key: Any, value: Any) -> Any:
-    """`target[key] = value`; of a tensor, a tensor with that element replaced."""
-    if not is_symbolic(target):
-        target[key] = value
-        return target
-    index = CARDS["Reshape"](convert(key), np.array([1, 1], np.int32))
-    update = CARDS["ExpandDims"](convert(value, target.dtype), np.array(0, np.int32))
-    return CARDS["TensorScatterUpdate"](target, index, update)

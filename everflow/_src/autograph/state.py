@@ -39,10 +39,16 @@ class Undefined:
 
 
 class UndefinedReturnValue(Undefined):
-    """The value of a function that has not returned yet."""
+    """The value of a function that has not returned yet.
 
-    def __init__(self) -> None:
+    Of a function that certainly returns, it is `promised`: any value may stand for it until then.
+    """
+
+    __slots__ = ("promised",)
+
+    def __init__(self, promised: bool = False) -> None:
         super().__init__("return value")
+        self.promised = promised
 
 
 def is_defined(value: Any) -> bool:
@@ -56,6 +62,17 @@ def ldu(load: Callable[[], Any], name: str) -> Any:
         return load()
     except (UnboundLocalError, NameError, AttributeError, KeyError, IndexError):
         return Undefined(name)
+
+
+def ld(value: Any) -> Any:
+    """The value of a variable.
+
+    Raises:
+      UnboundLocalError: it has none.
+    """
+    if isinstance(value, Undefined):
+        value._fail()
+    return value
 
 
 def returned(value: Any) -> Any:

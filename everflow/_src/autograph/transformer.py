@@ -14,7 +14,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from everflow._src.autograph import analysis
+from everflow._src.autograph import analysis, list_statements
 from everflow._src.autograph.lowering import Lowering
 
 # Functions that look at the frame of their caller, which a detour would change.
@@ -37,8 +37,14 @@ def _no_arguments(*names: str) -> ast.arguments:
     return ast.arguments(posonlyargs=[], args=[ast.arg(n) for n in names], kwonlyargs=[], kw_defaults=[], defaults=[])
 
 
+def _generated(node: Any) -> Any:
+    """Marks a function that stands for a part of the user's: its variables are the user's."""
+    node.generated = True
+    return node
+
+
 def _thunk(body: ast.expr) -> ast.Lambda:
-    return ast.Lambda(_no_arguments(), body)
+    return _generated(ast.Lambda(_no_arguments(), body))
 
 
 def _as_expression(place: str, store: bool = False) -> ast.expr:
@@ -78,6 +84,8 @@ class FunctionTransformer(ast.NodeTransformer):
                 self.declared.update(dict.fromkeys(statement.names, "global"))
             elif isinstance(statement, ast.Nonlocal):
                 self.declared.update(dict.fromkeys(statement.names, "nonlocal"))
+        if self.options.lists:
+            list_statements.rewrite(node)
         Lowering().function(node)
         self.locals = analysis.locals_of(node)
         names = analysis.names_of(node.body)
@@ -89,6 +97,8 @@ class FunctionTransformer(ast.NodeTransformer):
             ast.copy_location(ast.Assign([_name(n, True)], _call("Undefined", ast.Constant(n))), node.body[0])
             for n in sorted(self.cells - self.parameters - set(self.declared))
         ]
+        guard = _Guard(self.cells - set(self.declared))
+        body = [guard.visit(s) for s in body]
         document = []
         if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and isinstance(
                 body[0].value.value, str):
@@ -164,6 +174,7 @@ class FunctionTransformer(ast.NodeTransformer):
         ]
         get = ast.FunctionDef(getter, _no_arguments(), [ast.Return(ast.Tuple(reads, ast.Load()))], [])
         body: list[ast.stmt] = self._declare(set(symbols))
+        # Reading an undefined variable here is no mistake: these are no functions of the user's.
         for index, symbol in enumerate(symbols):
             value = ast.Subscript(_name("values_"), ast.Constant(index), ast.Load())
             assign: ast.stmt = ast.Assign([_as_expression(symbol, True)], value)
@@ -174,7 +185,7 @@ class FunctionTransformer(ast.NodeTransformer):
         return [get, set_]
 
     def _function(self, name: str, arguments: ast.arguments, body: list[ast.stmt], modified: set[str]) -> ast.stmt:
-        return ast.FunctionDef(name, arguments, [*self._declare(modified), *body] or [ast.Pass()], [])
+        return _generated(ast.FunctionDef(name, arguments, [*self._declare(modified), *body] or [ast.Pass()], []))
 
     @staticmethod
     def _symbols(symbols: list[str]) -> ast.expr:
@@ -242,18 +253,18 @@ class FunctionTransformer(ast.NodeTransformer):
     def _loop_options(self, body: list[ast.stmt]) -> tuple[ast.expr, list[ast.stmt]]:
         """The arguments of `set_loop_options(...)` where the body says so, and the body without it."""
         rest = []
-        options: ast.expr = ast.Constant(None)
+        keywords: dict[str | None, ast.expr] = {}
         for statement in body:
             call = statement.value if isinstance(statement, ast.Expr) else None
             if isinstance(call, ast.Call) and (
                 getattr(call.func, "attr", None) == "set_loop_options"
                 or getattr(call.func, "id", None) == "set_loop_options"
             ):
-                options = ast.Dict([ast.Constant(k.arg) for k in call.keywords],
-                                   [self.visit(k.value) for k in call.keywords])
+                keywords.update((k.arg, self.visit(k.value)) for k in call.keywords)
                 continue
             rest.append(statement)
-        return options, rest
+        options = ast.Dict([ast.Constant(k) for k in keywords], list(keywords.values()))
+        return (options if keywords else ast.Constant(None)), rest
 
     def visit_Assert(self, node: ast.Assert) -> Any:
         message = self.visit(node.msg) if node.msg is not None else ast.Constant(ast.unparse(node.test))
@@ -272,20 +283,18 @@ class FunctionTransformer(ast.NodeTransformer):
             ast.Assign([_name(t.id, True)], _call("Undefined", ast.Constant(t.id))) for t in names
         ])
 
-    def visit_Assign(self, node: ast.Assign) -> Any:
-        target = node.targets[0]
-        if self.options.lists and len(node.targets) == 1 and isinstance(target, ast.Subscript) and isinstance(
-                target.value, ast.Name) and not isinstance(target.slice, (ast.Slice, ast.Tuple)):
-            value = _call("set_item", _name(target.value.id), self.visit(target.slice), self.visit(node.value))
-            self.cells.add(target.value.id)
-            return self._located(node, [ast.Assign([_name(target.value.id, True)], value)])
-        return self.generic_visit(node)
-
     # ---- expressions
 
     def _lazy(self, node: ast.AST) -> bool:
         """Whether an expression may be moved into a lambda."""
         return not any(isinstance(n, (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)) for n in ast.walk(node))
+
+    def visit_Subscript(self, node: ast.Subscript) -> Any:
+        self.generic_visit(node)
+        if not self.options.lists or not isinstance(node.ctx, ast.Load) or (
+                isinstance(node.value, ast.Attribute) and node.value.attr == "index"):
+            return node
+        return ast.copy_location(_call("get_item", node.value, list_statements.key_of(node)), node)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> Any:
         if not self._lazy(node):
@@ -303,19 +312,33 @@ class FunctionTransformer(ast.NodeTransformer):
         return node
 
     def visit_Compare(self, node: ast.Compare) -> Any:
+        lazy = self._lazy(node)
         self.generic_visit(node)
-        if len(node.ops) == 1 or not all(
-            isinstance(c, (ast.Name, ast.Constant, ast.Attribute)) for c in node.comparators[:-1]
-        ):
-            return node
-        # a < b < c holds when a < b and b < c do.
-        operands = [node.left, *node.comparators]
-        parts = [ast.copy_location(ast.Compare(a, [o], [b]), node)
-                 for a, o, b in zip(operands, node.ops, operands[1:])]
-        result: ast.expr = parts[-1]
-        for part in reversed(parts[:-1]):
-            result = ast.copy_location(_call("and_", _thunk(part), _thunk(result)), node)
-        return result
+        if len(node.ops) == 1:
+            return self._comparison(node, node.left, node.ops[0], node.comparators[0])
+        return self._chain(node, node.left, list(node.ops), list(node.comparators)) if lazy else node
+
+    def _comparison(self, node: ast.Compare, left: ast.expr, operator: ast.cmpop, right: ast.expr) -> ast.expr:
+        if self.options.equality and isinstance(operator, (ast.Eq, ast.NotEq)):
+            name = "eq" if isinstance(operator, ast.Eq) else "not_eq"
+            return ast.copy_location(_call(name, left, right), node)
+        return ast.copy_location(ast.Compare(left, [operator], [right]), node)
+
+    def _chain(self, node: ast.Compare, left: ast.expr, operators: list[ast.cmpop], rest: list[ast.expr]) -> ast.expr:
+        """a < b < c: it holds when a < b and b < c do, and b is computed once."""
+        if len(rest) == 1:
+            return self._comparison(node, left, operators[0], rest[0])
+        middle = rest[0]
+        if isinstance(middle, (ast.Name, ast.Constant)):
+            names, values = [], []
+        else:
+            names, values = self._fresh("left", "middle"), [left, middle]
+            left, middle = _name(names[0]), _name(names[1])
+        both: ast.expr = _call("and_", _thunk(self._comparison(node, left, operators[0], middle)),
+                               _thunk(self._chain(node, middle, operators[1:], rest[1:])))
+        if names:
+            both = ast.Call(_generated(ast.Lambda(_no_arguments(*names), both)), values, [])
+        return ast.copy_location(both, node)
 
     def visit_IfExp(self, node: ast.IfExp) -> Any:
         if not self._lazy(node):
@@ -343,6 +366,39 @@ class FunctionTransformer(ast.NodeTransformer):
         else:
             keywords = ast.Constant(None)
         return ast.copy_location(_call("converted_call", node.func, arguments, keywords), node)
+
+
+class _Guard(ast.NodeTransformer):
+    """Has reading a variable of converted code checked: it may be `Undefined`, where Python would raise."""
+
+    def __init__(self, names: set[str]) -> None:
+        self.names = names
+
+    def visit_Name(self, node: ast.Name) -> Any:
+        if isinstance(node.ctx, ast.Load) and node.id in self.names:
+            return ast.copy_location(_call("ld", node), node)
+        return node
+
+    def _function(self, node: Any) -> Any:
+        if getattr(node, "generated", False):
+            return self.generic_visit(node)
+        # One of the user's, or an accessor: what is in it is not run here.
+        node.args = self.visit(node.args)
+        if isinstance(node, ast.FunctionDef):
+            node.decorator_list = [self.visit(d) for d in node.decorator_list]
+        return node
+
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_Lambda = _function
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> Any:
+        return node
+
+    def visit_Match(self, node: ast.Match) -> Any:
+        node.subject = self.visit(node.subject)
+        for case in node.cases:
+            case.guard = self.visit(case.guard) if case.guard else None
+            case.body = [self.visit(s) for s in case.body]
+        return node
 
 
 class _Mangler(ast.NodeTransformer):

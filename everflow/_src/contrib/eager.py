@@ -22,6 +22,7 @@ from everflow._src.ops.constants import Identity
 from everflow._src.runtime.devices import describe_devices
 from everflow._src.tracing.function import Function, function
 from everflow._src.variables.resource_variable import ResourceVariable
+from everflow._src.variables.template import make_template
 
 # ------------------------------------------------------------------ names of other places
 
@@ -33,6 +34,7 @@ export(v1=["contrib.eager.function"])(function)
 export(v1=["contrib.eager.GradientTape"])(GradientTape)
 export(v1=["contrib.eager.TensorSpec"])(TensorSpec)
 export(v1=["contrib.eager.Variable"])(ResourceVariable)
+export(v1=["contrib.eager.make_template"])(make_template)
 
 DEVICE_PLACEMENT_EXPLICIT, DEVICE_PLACEMENT_WARN, DEVICE_PLACEMENT_SILENT = 0, 1, 2
 SYNC, ASYNC = 0, 1

@@ -200,6 +200,12 @@ def executing_eagerly_outside_functions() -> bool:
     return graph is None
 
 
+@export("inside_function", v1=[])
+def inside_function() -> bool:
+    """True while a function is traced."""
+    return LOCAL.graph is not None and LOCAL.graph.building_function
+
+
 @export(v1=["disable_eager_execution"])
 def disable_eager_execution() -> None:
     """Makes graph construction the default of this process, as TensorFlow 1.x has it."""

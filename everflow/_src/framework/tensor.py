@@ -498,8 +498,10 @@ def install_evaluator(function: Callable[[Any, Any, Any], Any]) -> None:
     _evaluator = function
 
 
-def is_symbolic(value: Any) -> bool:
-    return isinstance(value, SymbolicTensor)
+@export("is_symbolic_tensor", v1=["is_symbolic_tensor"])
+def is_symbolic(tensor: Any) -> bool:
+    """True for a tensor of a graph or of a function being traced, which has no value yet."""
+    return isinstance(tensor, SymbolicTensor)
 
 
 class MissingTensor(EagerTensor):

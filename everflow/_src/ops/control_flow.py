@@ -203,6 +203,8 @@ def _call_branches(kind: str, index: Any, functions: Sequence[Callable[[], Any]]
     with graph.name_scope(name or default_name) as scope:
         if kind == "if":
             index = convert(index, name="pred")
+            if index.shape.rank and index.shape.num_elements() == 1:
+                index = CARDS["Reshape"](index, np.zeros([0], np.int32))
         else:
             index = convert(index, dtypes.int32, name="branch_index")
         traced = [trace_branch(f, scope[:-1].rpartition("/")[2] + "_" + n) for f, n in zip(functions, names)]
@@ -264,7 +266,7 @@ def _cond(pred: Any, true_fn: Callable, false_fn: Callable, strict: bool, name: 
         raise TypeError("pred must not be a Python bool")
     result = _call_branches("if", pred, (true_fn, false_fn), ("true", "false"),
                             "true_fn and false_fn arguments to tf.cond", name or "cond", "cond")
-    return result if strict else _unpacked(result)
+    return result if strict or STATE.v2_control_flow else _unpacked(result)
 
 
 def _python_truth(value: Any) -> bool:

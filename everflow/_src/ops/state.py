@@ -139,9 +139,9 @@ def _gather_shape(op: Any) -> TensorShape:
 
 
 def _resource_gather_gradient(dy: Any, *, resource: Any, indices: Any) -> tuple[Any, None]:
-    shape = CARDS["VariableShape"](resource, out_type=dtypes.int64)
+    shape = CARDS["VariableShape"](resource)
     tail = shape[1:]
-    count = CARDS["ExpandDims"](CARDS["Size"](indices, out_type=dtypes.int64), 0)
+    count = CARDS["ExpandDims"](CARDS["Size"](indices), 0)
     values = CARDS["Reshape"](dy, CARDS["ConcatV2"]([count, tail], 0))
     static = getattr(resource, "_handle_shape", shapes.UNKNOWN_SHAPE)
     if static.rank is not None:

@@ -250,6 +250,12 @@ class Function:
                     f"When input_signature is provided, all required arguments of {self._name} need a spec: "
                     f"{parameter.name!r} has none"
                 )
+        for parameter in self._signature.parameters.values():
+            if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
+                raise TypeError(
+                    f"When input_signature is provided, keyword-only arguments of {self._name} must have a default: "
+                    f"{parameter.name!r} has none"
+                )
 
     # ---- methods
 
@@ -322,6 +328,11 @@ class Function:
 
     def _cast_to_signature(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         cast = []
+        if self._positional < 0 and len(args) != len(self.input_signature):
+            raise TypeError(
+                f"Binding inputs to tf.function failed: {self._name} received {len(args)} positional arguments, its "
+                f"input_signature has {len(self.input_signature)} entries"
+            )
         for index, value in enumerate(args):
             if index >= len(self.input_signature):
                 self._check_default(index, value)
