@@ -135,7 +135,8 @@ class CompiledStep:
                 self.constant_slots.append(slot)
             else:
                 self.input_slots.append(slot)
-        self.executables: dict[Any, _Executable] = {}
+        self.executables: dict[Any, Executable] = {}
+        self.latest: Executable | None = None
         self.lock = threading.RLock()
 
     def _slot_types(self) -> dict[int, Any]:
@@ -164,23 +165,47 @@ class CompiledStep:
             with self.lock:
                 return _cut_again(self)
         resources = [env[s] for s in self.resource_slots]
-        key = tuple([id(r) for r in resources]) + (id(frame.store),)
-        executable = self.executables.get(key)
+        executable = self.latest
         try:
-            if executable is None or not executable.fits(resources):
-                with self.lock:
-                    executable = _Executable(self, env, frame)
-                    self.executables[key] = executable
+            if executable is None or not executable.fits(resources, frame):
+                executable = self.latest = self._executable(resources, env, frame)
             executable.run(env)
         except HostNeeded as needed:
-            culprit = needed.__dict__.get("instruction")
-            if culprit is None:
-                raise
-            culprit.host = True
-            culprit.host_reason = needed.reason
+            return self._cut_around(needed)
+        return None
+
+    def prepare(self, env: list[Any], frame: Any) -> list[Any] | None:
+        """Compiles the step for inputs of which `env` may hold no more than shape and dtype.
+
+        Returns the steps to prepare in its place when it had to be cut.
+        """
+        if not self.executables and self._keep_variants_off_the_border():
             with self.lock:
                 return _cut_again(self)
+        try:
+            self._executable([env[s] for s in self.resource_slots], env, frame).prepare(env)
+        except HostNeeded as needed:
+            return self._cut_around(needed)
         return None
+
+    def _executable(self, resources: list[Any], env: list[Any], frame: Any) -> Executable:
+        key = tuple([id(r) for r in resources]) + (id(frame.store),)
+        executable = self.executables.get(key)
+        if executable is None or not executable.fits(resources, frame):
+            with self.lock:
+                executable = self.executables.get(key)
+                if executable is None or not executable.fits(resources, frame):
+                    executable = self.executables[key] = Executable(self, env, frame)
+        return executable
+
+    def _cut_around(self, needed: HostNeeded) -> list[Any]:
+        culprit = needed.__dict__.get("instruction")
+        if culprit is None:
+            raise needed
+        culprit.host = True
+        culprit.host_reason = needed.reason
+        with self.lock:
+            return _cut_again(self)
 
     def __repr__(self) -> str:
         return f"<compiled step: {len(self.instructions)} operations>"
@@ -199,116 +224,6 @@ def _cut_again(step: CompiledStep) -> list[Any]:
         later = {s for g in groups[index + 1:] for i in g for s in i.inputs} | step.needed_later
         steps.append(HostStep(group) if group[0].host else CompiledStep(step.program, group, later))
     return steps
-
-
-class _Form:
-    """What one trace of a step found out about its results; another trace, of other shapes, may find otherwise."""
-
-    __slots__ = ("outputs", "plain", "assigned")
-
-    def __init__(self) -> None:
-        self.outputs: list[int] = []  # slots of what it computes
-        self.plain: dict[int, Any] = {}  # slots whose values were known while compiling
-        self.assigned: list[int] = []  # positions of the variables that have new values
-
-
-class _Executable:
-    """A step specialised to the resources it touches; XLA specialises it further by shapes."""
-
-    def __init__(self, step: CompiledStep, env: list[Any], frame: Any) -> None:
-        self.step = step
-        self.frame = frame
-        self.jax = jax_modules()
-        touched: dict[int, list[Any]] = {}
-        _touch(step.instructions, {s: env[s] for s in step.resource_slots}, frame, touched)
-        self.resources = [env[s] for s in step.resource_slots]  # kept alive: the key is their identity
-        variables = [(r, w) for r, w in touched.values() if isinstance(r, VariableResource)]
-        self.written = [r for r, w in variables if w]
-        self.read = [r for r, w in variables if not w]
-        self.all_variables = [r for r, _ in variables]
-        self.initialized = tuple(r.value is not None for r in self.all_variables)
-        # A value that may come back in another shape cannot take the memory of the old one.
-        fixed = all(r.value_shape is None or r.value_shape.is_fully_defined() for r in self.written)
-        self.function = self.jax.jit(self._trace, donate_argnums=(0,) if fixed else ())
-
-    def fits(self, resources: Sequence[Any]) -> bool:
-        """False once a variable was initialized or forgotten since this was compiled."""
-        return self.initialized == tuple([r.value is not None for r in self.all_variables])
-
-    def run(self, env: list[Any]) -> None:
-        step = self.step
-        inputs = [env[s] for s in step.input_slots]
-        with self.jax.x64():
-            if self.all_variables:
-                with STATE_LOCK:
-                    written = [self._donate(r) for r in self.written]
-                    read = [r.value for r in self.read]
-                    result = self.function(written, read, inputs)
-                    new_values, outputs = result.arrays
-                    for index, value in zip(result.form.assigned, new_values):
-                        resource = self.written[index]
-                        resource.value = value
-                        resource.shared = False
-            else:
-                result = self.function((), (), inputs)
-                _, outputs = result.arrays
-        for slot, value in zip(result.form.outputs, outputs):
-            env[slot] = value
-        for slot, value in result.form.plain.items():
-            env[slot] = value
-
-    def _donate(self, resource: VariableResource) -> Any:
-        """The value of a variable in memory that the step may overwrite."""
-        value = resource.value
-        if value is None:
-            return None
-        if resource.shared or not hasattr(value, "addressable_data"):
-            return self.jax.copy(value)
-        return value
-
-    def _trace(self, written: Sequence[Any], read: Sequence[Any], inputs: Sequence[Any]) -> Any:
-        step = self.step
-        values: dict[int, Any] = {}
-        for resource, value in zip(self.written, written):
-            values[id(resource)] = value
-        for resource, value in zip(self.read, read):
-            values[id(resource)] = value
-        frame = TraceFrame(self.frame, values, self.jax)
-        env: list[Any] = [None] * len(step.program.template)
-        for slot in step.constant_slots:
-            env[slot] = step.program.template[slot]
-        for slot, resource in zip(step.resource_slots, self.resources):
-            env[slot] = resource
-        for slot, value in zip(step.input_slots, inputs):
-            env[slot] = value
-        trace(step.instructions, env, frame)
-        form, results = _Form(), []
-        incoming = {id(v) for v in (*written, *read, *inputs)}
-        stored = {id(values[id(r)]) for r in self.all_variables if values[id(r)] is not None}
-        for slot in step.output_slots:
-            value = env[slot]
-            if isinstance(value, Resource) or value is None:
-                form.plain[slot] = value
-                continue
-            if not frame.is_tracer(value):
-                value = np.asarray(value)
-                if value.size <= _LARGEST_FOLDED:
-                    # The value was known while compiling: no reason to compute it again.
-                    form.plain[slot] = value
-                    continue
-            if id(value) in stored or id(value) in incoming:
-                # A result of its own: the next step overwrites the memory of the variable.
-                value = self.jax.own_copy(value)
-            form.outputs.append(slot)
-            results.append(value)
-        new_values = []
-        for index, resource in enumerate(self.written):
-            value = values[id(resource)]
-            if value is None:
-                continue
-            form.assigned.append(index)
-            new_values.append(value)
-        return self.jax.Formed((new_values, results), form)
 
 
 def _touch(instructions: Sequence[Instruction], env: dict[int, Any], frame: Any, touched: dict[int, list[Any]]

@@ -11,6 +11,8 @@ import threading
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 _modules: Any = None
 _lock = threading.Lock()
 
@@ -60,9 +62,13 @@ def _load() -> Any:
         jax.errors.NonConcreteBooleanIndexError,
     )
 
+    on_cpu = jax.default_backend() == "cpu"
+
     def copy(value: Any) -> Any:
-        """A copy that a compiled step may overwrite."""
-        return jnp.array(value, copy=True)
+        """A value that a compiled step may take for a variable that it overwrites: XLA copies NumPy's arrays."""
+        if isinstance(value, (np.ndarray, np.generic)):
+            return value
+        return np.asarray(value) if on_cpu else jax.device_put(value, may_alias=False)
 
     def own_copy(value: Any) -> Any:
         """Inside of a traced function: a result with memory of its own."""
@@ -72,5 +78,5 @@ def _load() -> Any:
 
     return SimpleNamespace(
         Formed=Formed, jax=jax, numpy=jnp, jit=jax.jit, x64=lambda: x64(True), needs_value=needs_value, copy=copy,
-        own_copy=own_copy, is_tracer=lambda v: isinstance(v, tracer),
+        own_copy=own_copy, is_tracer=lambda v: isinstance(v, tracer), on_cpu=on_cpu,
     )
