@@ -19,18 +19,16 @@ import numpy as np
 from everflow._src.framework import dtypes
 from everflow._src.framework.errors import OpError, UnimplementedError
 from everflow._src.framework.func_graph import GraphFunction
+from everflow._src.runtime.executables import LARGEST_FOLDED, Executable
 from everflow._src.runtime.failures import HostNeeded, explain
 from everflow._src.runtime.frames import program_of
 from everflow._src.runtime.instructions import Instruction, interpret
 from everflow._src.runtime.jax_backend import jax_modules
 from everflow._src.runtime.loop_lists import BranchLists, CarriedLists, LoopBounds
 from everflow._src.runtime.quiet import be_loud, be_quiet
-from everflow._src.runtime.resources import STATE_LOCK, Resource, VariableResource, Variant, uninitialized
+from everflow._src.runtime.resources import Resource, VariableResource, Variant, uninitialized
 from everflow._src.runtime.tensor_lists import AnyList
 
-# Values known while compiling become part of the executable up to this many elements; larger ones are
-# computed by it, or passed to it.
-_LARGEST_FOLDED = 1024
 _ON_THE_BORDER = "it shares a variant with the host"
 
 
@@ -131,7 +129,7 @@ class CompiledStep:
         for slot in sorted(used - made):
             if types[slot] == dtypes.resource or types[slot]._is_ref_dtype:
                 self.resource_slots.append(slot)
-            elif slot in program.constants and program.template[slot].size <= _LARGEST_FOLDED:
+            elif slot in program.constants and program.template[slot].size <= LARGEST_FOLDED:
                 self.constant_slots.append(slot)
             else:
                 self.input_slots.append(slot)
@@ -168,7 +166,7 @@ class CompiledStep:
         executable = self.latest
         try:
             if executable is None or not executable.fits(resources, frame):
-                executable = self.latest = self._executable(resources, env, frame)
+                executable = self.latest = self.executable(env, frame)
             executable.run(env)
         except HostNeeded as needed:
             return self._cut_around(needed)
@@ -183,20 +181,33 @@ class CompiledStep:
             with self.lock:
                 return _cut_again(self)
         try:
-            self._executable([env[s] for s in self.resource_slots], env, frame).prepare(env)
+            self.executable(env, frame).prepare(env)
         except HostNeeded as needed:
             return self._cut_around(needed)
         return None
 
-    def _executable(self, resources: list[Any], env: list[Any], frame: Any) -> Executable:
+    def executable(self, env: list[Any], frame: Any) -> Executable:
+        """The executable for the resources in `env`."""
+        resources = [env[s] for s in self.resource_slots]
         key = tuple([id(r) for r in resources]) + (id(frame.store),)
         executable = self.executables.get(key)
         if executable is None or not executable.fits(resources, frame):
             with self.lock:
                 executable = self.executables.get(key)
                 if executable is None or not executable.fits(resources, frame):
-                    executable = self.executables[key] = Executable(self, env, frame)
+                    touched: dict[int, list[Any]] = {}
+                    _touch(self.instructions, {s: env[s] for s in self.resource_slots}, frame, touched)
+                    executable = self.executables[key] = Executable(
+                        self, resources, list(touched.values()), frame, self._run_traced(frame))
         return executable
+
+    def _run_traced(self, host: Any) -> Any:
+        def run(env: list[Any], values: dict[int, Any]) -> Any:
+            frame = TraceFrame(host, values, jax_modules())
+            trace(self.instructions, env, frame)
+            return frame.is_tracer
+
+        return run
 
     def _cut_around(self, needed: HostNeeded) -> list[Any]:
         culprit = needed.__dict__.get("instruction")
@@ -313,7 +324,7 @@ def trace(instructions: Sequence[Instruction], env: list[Any], frame: TraceFrame
 def _is_small(instruction: Instruction) -> bool:
     for tensor in instruction.op._outputs:
         size = tensor._shape.num_elements()
-        if size is not None and size > _LARGEST_FOLDED:
+        if size is not None and size > LARGEST_FOLDED:
             return False
     return True
 

@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+# Words in the names of jax's settings that say nothing about the code it makes.
+_WITHOUT_EFFECT = ("cache", "log", "dump", "traceback", "explain", "distributed", "coordination")
+
 _modules: Any = None
 _lock = threading.Lock()
 
@@ -74,9 +77,15 @@ def _load() -> Any:
         """Inside of a traced function: a result with memory of its own."""
         return jnp.array(value, copy=True)
 
+    def settings() -> list[tuple[str, str]]:
+        """Settings of jax that change what a program compiles to."""
+        values = jax.config.values
+        return sorted((k, repr(v)) for k, v in values.items() if not any(word in k for word in _WITHOUT_EFFECT))
+
     jax.tree_util.register_pytree_node(Formed, lambda f: (f.arrays, f.form), lambda form, arrays: Formed(arrays, form))
 
     return SimpleNamespace(
         Formed=Formed, jax=jax, numpy=jnp, jit=jax.jit, x64=lambda: x64(True), needs_value=needs_value, copy=copy,
         own_copy=own_copy, is_tracer=lambda v: isinstance(v, tracer), on_cpu=on_cpu,
+        settings=settings,
     )
