@@ -39,11 +39,11 @@ class Background:
         self._turn = threading.Lock()
         self._thread: threading.Thread | None = None
         self._running = False
-        self._stopping = False
+        self.stopping = False
 
     def is_wanted(self) -> bool:
         """Whether programs may be compiled while they run with NumPy."""
-        if self.deterministic or self._stopping:
+        if self.deterministic or self.stopping:
             return False
         return os.environ.get("EVERFLOW_BACKGROUND", "1").strip().lower() not in _OFF
 
@@ -71,9 +71,8 @@ class Background:
             try:
                 with self._turn:
                     job()
-            except BaseException:  # a job reports what concerns its program; this thread has nobody to tell
-                if self._stopping:
-                    return
+            except Exception:  # a job reports what concerns its program; this thread has nobody to tell
+                pass
             finally:
                 del job
                 with self._changed:
@@ -92,8 +91,6 @@ class Background:
             yield
         finally:
             turn.acquire()
-        if self._stopping:
-            raise SystemExit
 
     def wait(self, seconds: float | None = None) -> bool:
         """Waits until there is nothing left to do; False when time ran out first."""
@@ -102,7 +99,7 @@ class Background:
 
     def stop(self) -> None:
         """Starts no further job, and waits for the one that runs."""
-        self._stopping = True
+        self.stopping = True
         with self._changed:
             self._jobs.clear()
         self.wait()

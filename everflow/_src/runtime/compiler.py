@@ -29,7 +29,7 @@ from everflow._src.runtime.quiet import be_loud, be_quiet
 from everflow._src.runtime.resources import Resource, VariableResource, Variant, uninitialized
 from everflow._src.runtime.tensor_lists import AnyList
 
-_ON_THE_BORDER = "it shares a variant with the host"
+ON_THE_BORDER = "it shares a variant with the host"
 
 
 def cut(program: Any, instructions: Sequence[Instruction]) -> list[Any]:
@@ -153,7 +153,7 @@ class CompiledStep:
         found = False
         for instruction in self.instructions if border else ():
             if border.intersection(instruction.inputs) or border.intersection(instruction.outputs):
-                instruction.host, instruction.host_reason = True, _ON_THE_BORDER
+                instruction.host, instruction.host_reason = True, ON_THE_BORDER
                 found = True
         return found
 
@@ -281,7 +281,7 @@ def trace(instructions: Sequence[Instruction], env: list[Any], frame: TraceFrame
         card = instruction.card
         try:
             # As part of a larger program, what is on the border of its own program may be inside.
-            if instruction.host and instruction.host_reason is not _ON_THE_BORDER:
+            if instruction.host and instruction.host_reason is not ON_THE_BORDER:
                 raise HostNeeded(instruction.host_reason)
             for position in instruction.derefs:
                 values[position] = frame.read(values[position])

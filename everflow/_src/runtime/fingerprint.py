@@ -19,24 +19,12 @@ from everflow._src.framework.func_graph import GraphFunction
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.runtime.frames import program_of
 from everflow._src.runtime.instructions import Instruction
-from everflow._src.runtime.resources import VariableResource
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 
 
 class NoFingerprint(Exception):
     """Something in it has no form that another process would give it too."""
-
-
-def of_values(parts: Sequence[Any]) -> str:
-    """The fingerprint of a nesting of plain values.
-
-    Raises:
-      NoFingerprint: one of them is of no known kind.
-    """
-    writer = _Writer()
-    writer.value(parts)
-    return writer.hash.hexdigest()
 
 
 def of_instructions(instructions: Sequence[Instruction], *more: Any) -> str:
@@ -49,21 +37,6 @@ def of_instructions(instructions: Sequence[Instruction], *more: Any) -> str:
     writer.instructions(instructions)
     writer.value(more)
     return writer.hash.hexdigest()
-
-
-def form_of(value: Any) -> tuple[Any, ...]:
-    """What compiling needs to know of an argument: dtype and shape of an array.
-
-    Raises:
-      NoFingerprint: it is neither an array nor a variable.
-    """
-    if isinstance(value, VariableResource):
-        held = value.value
-        return ("variable", None if held is None else form_of(held))
-    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
-    if shape is None or not isinstance(dtype, np.dtype):
-        raise NoFingerprint(f"{type(value).__name__} is no array")
-    return (dtype.name, tuple(shape))
 
 
 class _Writer:
