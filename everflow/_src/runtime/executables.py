@@ -21,6 +21,7 @@ from everflow._src.runtime.background import BACKGROUND
 from everflow._src.runtime.compile_cache import WORTH_KEEPING, compile_cache
 from everflow._src.runtime.fingerprint import NoFingerprint
 from everflow._src.runtime.jax_backend import jax_modules
+from everflow._src.runtime.memory import MALLOC
 from everflow._src.runtime.native.library import compiled_library, status
 from everflow._src.runtime.resources import STATE_LOCK, Resource, VariableResource
 
@@ -85,6 +86,7 @@ class Executable:
         self.loose = [r for r in self.all_variables if r.value_shape is None or not r.value_shape.is_fully_defined()]
         self.function = self.jax.jit(self._trace, donate_argnums=(0,) if self.fixed else ())
         self.code: dict[Any, Callable[..., Any]] = {}
+        self.last: Any = None
         self.lock = threading.RLock()
 
     def fits(self, resources: Sequence[Any], frame: Any) -> bool:
@@ -129,6 +131,9 @@ class Executable:
         form = result.form
         for slot, value in zip(form.outputs, outputs):
             env[slot] = value
+        if key != self.last:
+            self.last = key
+            MALLOC.give_back()  # temporaries of other sizes may have left holes
         if form.plain:
             for slot, value in form.plain.items():
                 env[slot] = value

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from everflow._src.runtime.memory import MALLOC
+
 # Words in the names of jax's settings that say nothing about the code it makes.
 _WITHOUT_EFFECT = ("cache", "log", "dump", "traceback", "explain", "distributed", "coordination")
 
@@ -48,6 +50,7 @@ def jax_is_loaded() -> bool:
 def _load() -> Any:
     # TensorFlow and jax both used to take all of a GPU's memory at once; everflow does not.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    MALLOC.keep_freed_memory()
     import jax
     import jax.numpy as jnp
 
