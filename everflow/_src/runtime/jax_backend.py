@@ -85,6 +85,14 @@ def _load() -> Any:
         values = jax.config.values
         return sorted((k, repr(v)) for k, v in values.items() if not any(word in k for word in _WITHOUT_EFFECT))
 
+    def settle() -> None:
+        """Waits for what XLA's threads compute: a forked child has the arrays, and no such threads."""
+        for array in jax.live_arrays():
+            if not array.is_deleted():
+                array.block_until_ready()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=settle)
     jax.tree_util.register_pytree_node(Formed, lambda f: (f.arrays, f.form), lambda form, arrays: Formed(arrays, form))
 
     return SimpleNamespace(
