@@ -56,7 +56,13 @@ def test_logical_devices(settings):
 
 
 def test_memory():
-    assert config.experimental.get_memory_info("CPU:0") == {"current": 0, "peak": 0}
+    info = config.experimental.get_memory_info("CPU:0")
+    assert 2**20 < info["current"] <= info["peak"]
+    assert config.experimental.get_memory_usage("CPU:0") <= config.experimental.get_memory_info("/device:CPU:0")["peak"]
+    config.experimental.reset_memory_stats("CPU:0")
+    assert config.experimental.get_memory_info("CPU:0")["peak"] <= info["peak"]
+    with pytest.raises(ValueError, match="GPU:99"):
+        config.experimental.reset_memory_stats("GPU:99")
     with pytest.raises(ValueError, match="No matching devices"):
         config.experimental.get_memory_info("GPU:99")
     with pytest.raises(ValueError, match="no GPU"):

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from everflow._src.framework import versions
+from everflow._src.runtime import compile_cache
+from everflow._src.runtime.memory import MALLOC, MOST_KEPT
 from everflow._src.runtime.native import library as native
 
 OLDEST_PYTHON = (3, 11)
@@ -62,6 +64,8 @@ def examine() -> Iterator[Finding]:
         yield _library(distribution, module, purpose, fatal=False)
     yield from _devices()
     yield _native_kernels()
+    yield _cache()
+    yield _memory()
     yield _tensorflow()
 
 
@@ -135,6 +139,33 @@ def _nvidia_gpu() -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.partition("\n")[0].strip()
+
+
+def _cache() -> Finding:
+    """Where compiled programs are kept."""
+    path = compile_cache.folder()
+    if not compile_cache.is_wanted():
+        return Finding("cache", "switched off by EVERFLOW_CACHE: programs are compiled in every process")
+    if path is None:
+        return Finding("cache", "no home folder to keep compiled programs in", "set EVERFLOW_CACHE_DIR")
+    if not path.exists():
+        return Finding("cache", f"{path}, made when a program is first compiled")
+    reason = compile_cache.distrust(path)
+    if reason:
+        return Finding("cache", f"{path} {reason}: not used", f"chmod 700 {path}, or set EVERFLOW_CACHE_DIR")
+    if not os.access(path, os.W_OK):
+        return Finding("cache", f"{path} cannot be written to: nothing is kept", "set EVERFLOW_CACHE_DIR")
+    size = compile_cache.CompileCache(path).size() / 2**20
+    return Finding("cache", f"{path}, {size:.1f} of {compile_cache.LARGEST_FOLDER / 2**20:.0f} MiB")
+
+
+def _memory() -> Finding:
+    """What malloc does with memory that compiled programs free."""
+    if not MALLOC.is_wanted():
+        return Finding("malloc", "left alone (EVERFLOW_MALLOC)")
+    if not MALLOC.keep_freed_memory():
+        return Finding("malloc", "left alone: not glibc")
+    return Finding("malloc", f"keeps up to {MOST_KEPT / 2**20:.0f} MiB that programs free; EVERFLOW_MALLOC=0 ends that")
 
 
 def _tensorflow() -> Finding:

@@ -20,20 +20,18 @@ from everflow._src.framework import dtypes
 from everflow._src.framework.errors import OpError, UnimplementedError
 from everflow._src.framework.func_graph import GraphFunction
 from everflow._src.runtime.counted_loops import run_counted
+from everflow._src.runtime.executables import LARGEST_FOLDED, Executable
 from everflow._src.runtime.failures import HostNeeded, explain
 from everflow._src.runtime.frames import program_of
 from everflow._src.runtime.instructions import Instruction, interpret
 from everflow._src.runtime.jax_backend import jax_modules
 from everflow._src.runtime.loop_lists import BranchLists, CarriedLists, LoopBounds
 from everflow._src.runtime.quiet import be_loud, be_quiet
-from everflow._src.runtime.resources import STATE_LOCK, Resource, VariableResource, Variant, uninitialized
+from everflow._src.runtime.resources import Resource, VariableResource, Variant, uninitialized
 from everflow._src.runtime.tensor_lists import AnyList
 from everflow._src.runtime.unfinished import Unfinished, finished, join
 
-# Values known while compiling become part of the executable up to this many elements; larger ones are
-# computed by it, or passed to it.
-_LARGEST_FOLDED = 1024
-_ON_THE_BORDER = "it shares a variant with the host"
+ON_THE_BORDER = "it shares a variant with the host"
 
 
 def cut(program: Any, instructions: Sequence[Instruction]) -> list[Any]:
@@ -133,11 +131,12 @@ class CompiledStep:
         for slot in sorted(used - made):
             if types[slot] == dtypes.resource or types[slot]._is_ref_dtype:
                 self.resource_slots.append(slot)
-            elif slot in program.constants and program.template[slot].size <= _LARGEST_FOLDED:
+            elif slot in program.constants and program.template[slot].size <= LARGEST_FOLDED:
                 self.constant_slots.append(slot)
             else:
                 self.input_slots.append(slot)
-        self.executables: dict[Any, _Executable] = {}
+        self.executables: dict[Any, Executable] = {}
+        self.latest: Executable | None = None
         self.lock = threading.RLock()
 
     def _slot_types(self) -> dict[int, Any]:
@@ -156,7 +155,7 @@ class CompiledStep:
         found = False
         for instruction in self.instructions if border else ():
             if border.intersection(instruction.inputs) or border.intersection(instruction.outputs):
-                instruction.host, instruction.host_reason = True, _ON_THE_BORDER
+                instruction.host, instruction.host_reason = True, ON_THE_BORDER
                 found = True
         return found
 
@@ -166,23 +165,60 @@ class CompiledStep:
             with self.lock:
                 return _cut_again(self)
         resources = [env[s] for s in self.resource_slots]
-        key = tuple([id(r) for r in resources]) + (id(frame.store),)
-        executable = self.executables.get(key)
+        executable = self.latest
         try:
-            if executable is None or not executable.fits(resources):
-                with self.lock:
-                    executable = _Executable(self, env, frame)
-                    self.executables[key] = executable
+            if executable is None or not executable.fits(resources, frame):
+                executable = self.latest = self.executable(env, frame)
             executable.run(env)
         except HostNeeded as needed:
-            culprit = needed.__dict__.get("instruction")
-            if culprit is None:
-                raise
-            culprit.host = True
-            culprit.host_reason = needed.reason
+            return self._cut_around(needed)
+        return None
+
+    def prepare(self, env: list[Any], frame: Any) -> list[Any] | None:
+        """Compiles the step for inputs of which `env` may hold no more than shape and dtype.
+
+        Returns the steps to prepare in its place when it had to be cut.
+        """
+        if not self.executables and self._keep_variants_off_the_border():
             with self.lock:
                 return _cut_again(self)
+        try:
+            self.executable(env, frame).prepare(env)
+        except HostNeeded as needed:
+            return self._cut_around(needed)
         return None
+
+    def executable(self, env: list[Any], frame: Any) -> Executable:
+        """The executable for the resources in `env`."""
+        resources = [env[s] for s in self.resource_slots]
+        key = tuple([id(r) for r in resources]) + (id(frame.store),)
+        executable = self.executables.get(key)
+        if executable is None or not executable.fits(resources, frame):
+            with self.lock:
+                executable = self.executables.get(key)
+                if executable is None or not executable.fits(resources, frame):
+                    touched: dict[int, list[Any]] = {}
+                    find_touched(self.instructions, {s: env[s] for s in self.resource_slots}, frame, touched)
+                    executable = self.executables[key] = Executable(
+                        self, resources, list(touched.values()), frame, self._run_traced(frame))
+        return executable
+
+    def _run_traced(self, host: Any) -> Any:
+        def run(env: list[Any], values: dict[int, Any]) -> Any:
+            frame = TraceFrame(host, values, jax_modules())
+            trace(self.instructions, env, frame)
+            return frame.is_tracer
+
+        return run
+
+    def _cut_around(self, needed: HostNeeded) -> list[Any]:
+        culprit = needed.__dict__.get("instruction")
+        if culprit is None:
+            raise needed
+        culprit.host = True
+        culprit.host_reason = needed.reason
+        with self.lock:
+            return _cut_again(self)
 
     def __repr__(self) -> str:
         return f"<compiled step: {len(self.instructions)} operations>"
@@ -201,116 +237,6 @@ def _cut_again(step: CompiledStep) -> list[Any]:
         later = {s for g in groups[index + 1:] for i in g for s in i.inputs} | step.needed_later
         steps.append(HostStep(group) if group[0].host else CompiledStep(step.program, group, later))
     return steps
-
-
-class _Form:
-    """What one trace of a step found out about its results; another trace, of other shapes, may find otherwise."""
-
-    __slots__ = ("outputs", "plain", "assigned")
-
-    def __init__(self) -> None:
-        self.outputs: list[int] = []  # slots of what it computes
-        self.plain: dict[int, Any] = {}  # slots whose values were known while compiling
-        self.assigned: list[int] = []  # positions of the variables that have new values
-
-
-class _Executable:
-    """A step specialised to the resources it touches; XLA specialises it further by shapes."""
-
-    def __init__(self, step: CompiledStep, env: list[Any], frame: Any) -> None:
-        self.step = step
-        self.frame = frame
-        self.jax = jax_modules()
-        touched: dict[int, list[Any]] = {}
-        find_touched(step.instructions, {s: env[s] for s in step.resource_slots}, frame, touched)
-        self.resources = [env[s] for s in step.resource_slots]  # kept alive: the key is their identity
-        variables = [(r, w) for r, w in touched.values() if isinstance(r, VariableResource)]
-        self.written = [r for r, w in variables if w]
-        self.read = [r for r, w in variables if not w]
-        self.all_variables = [r for r, _ in variables]
-        self.initialized = tuple(r.value is not None for r in self.all_variables)
-        # A value that may come back in another shape cannot take the memory of the old one.
-        fixed = all(r.value_shape is None or r.value_shape.is_fully_defined() for r in self.written)
-        self.function = self.jax.jit(self._trace, donate_argnums=(0,) if fixed else ())
-
-    def fits(self, resources: Sequence[Any]) -> bool:
-        """False once a variable was initialized or forgotten since this was compiled."""
-        return self.initialized == tuple([r.value is not None for r in self.all_variables])
-
-    def run(self, env: list[Any]) -> None:
-        step = self.step
-        inputs = [env[s] for s in step.input_slots]
-        with self.jax.x64():
-            if self.all_variables:
-                with STATE_LOCK:
-                    written = [self._donate(r) for r in self.written]
-                    read = [r.value for r in self.read]
-                    result = self.function(written, read, inputs)
-                    new_values, outputs = result.arrays
-                    for index, value in zip(result.form.assigned, new_values):
-                        resource = self.written[index]
-                        resource.value = value
-                        resource.shared = False
-            else:
-                result = self.function((), (), inputs)
-                _, outputs = result.arrays
-        for slot, value in zip(result.form.outputs, outputs):
-            env[slot] = value
-        for slot, value in result.form.plain.items():
-            env[slot] = value
-
-    def _donate(self, resource: VariableResource) -> Any:
-        """The value of a variable in memory that the step may overwrite."""
-        value = resource.value
-        if value is None:
-            return None
-        if resource.shared or not hasattr(value, "addressable_data"):
-            return self.jax.copy(value)
-        return value
-
-    def _trace(self, written: Sequence[Any], read: Sequence[Any], inputs: Sequence[Any]) -> Any:
-        step = self.step
-        values: dict[int, Any] = {}
-        for resource, value in zip(self.written, written):
-            values[id(resource)] = value
-        for resource, value in zip(self.read, read):
-            values[id(resource)] = value
-        frame = TraceFrame(self.frame, values, self.jax)
-        env: list[Any] = [None] * len(step.program.template)
-        for slot in step.constant_slots:
-            env[slot] = step.program.template[slot]
-        for slot, resource in zip(step.resource_slots, self.resources):
-            env[slot] = resource
-        for slot, value in zip(step.input_slots, inputs):
-            env[slot] = value
-        trace(step.instructions, env, frame)
-        form, results = _Form(), []
-        incoming = {id(v) for v in (*written, *read, *inputs)}
-        stored = {id(values[id(r)]) for r in self.all_variables if values[id(r)] is not None}
-        for slot in step.output_slots:
-            value = finished(env[slot])
-            if isinstance(value, Resource) or value is None:
-                form.plain[slot] = value
-                continue
-            if not frame.is_tracer(value):
-                value = np.asarray(value)
-                if value.size <= _LARGEST_FOLDED:
-                    # The value was known while compiling: no reason to compute it again.
-                    form.plain[slot] = value
-                    continue
-            if id(value) in stored or id(value) in incoming:
-                # A result of its own: the next step overwrites the memory of the variable.
-                value = self.jax.own_copy(value)
-            form.outputs.append(slot)
-            results.append(value)
-        new_values = []
-        for index, resource in enumerate(self.written):
-            value = values[id(resource)]
-            if value is None:
-                continue
-            form.assigned.append(index)
-            new_values.append(value)
-        return self.jax.Formed((new_values, results), form)
 
 
 def find_touched(instructions: Sequence[Instruction], env: dict[int, Any], frame: Any, touched: dict[int, list[Any]]
@@ -357,7 +283,7 @@ def trace(instructions: Sequence[Instruction], env: list[Any], frame: TraceFrame
         card = instruction.card
         try:
             # As part of a larger program, what is on the border of its own program may be inside.
-            if instruction.host and instruction.host_reason is not _ON_THE_BORDER:
+            if instruction.host and instruction.host_reason is not ON_THE_BORDER:
                 raise HostNeeded(instruction.host_reason)
             for position in instruction.derefs:
                 values[position] = frame.read(values[position])
@@ -408,7 +334,7 @@ def trace(instructions: Sequence[Instruction], env: list[Any], frame: TraceFrame
 def _is_small(instruction: Instruction) -> bool:
     for tensor in instruction.op._outputs:
         size = tensor._shape.num_elements()
-        if size is not None and size > _LARGEST_FOLDED:
+        if size is not None and size > LARGEST_FOLDED:
             return False
     return True
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from everflow._src.framework.export import export
-from everflow._src.runtime import devices
+from everflow._src.runtime import devices, memory
+from everflow._src.runtime.background import BACKGROUND
 from everflow._src.runtime.jax_backend import jax_is_loaded, jax_modules
 
 
@@ -236,11 +237,19 @@ def set_memory_growth(device: PhysicalDevice, enable: bool) -> None:
     os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false" if enable else "true"
 
 
+def _is_cpu(device: str) -> bool:
+    return _short_name(device) in ("CPU", "CPU:0")
+
+
+def _short_name(device: str) -> str:
+    return str(device).rpartition("/")[2].removeprefix("device:").upper()
+
+
 def _statistics(device: str) -> dict[str, Any]:
-    wanted = str(device).rpartition("/")[2].removeprefix("device:").upper()
-    if wanted in ("CPU", "CPU:0"):
-        return {}
-    kind, _, index = wanted.partition(":")
+    if _is_cpu(device):
+        # NumPy and XLA share the memory of the process, and so does everything else in it.
+        return {"bytes_in_use": memory.resident(), "peak_bytes_in_use": memory.peak()}
+    kind, _, index = _short_name(device).partition(":")
     found = devices.accelerators() if kind == "GPU" and _gpus() else []
     if not (index or "0").isdigit() or int(index or 0) >= len(found):
         raise ValueError(f"No matching devices found for '{device}'")
@@ -249,7 +258,9 @@ def _statistics(device: str) -> dict[str, Any]:
 
 @export("config.experimental.get_memory_info", v1=["config.experimental.get_memory_info"])
 def get_memory_info(device: str) -> dict[str, int]:
-    """Bytes in use on a device, now ("current") and at most so far ("peak"); zeros for the CPU.
+    """Bytes in use on a device, now ("current") and at most so far ("peak").
+
+    For the CPU it is the resident memory of the process, where TensorFlow raises an error.
 
     Raises:
       ValueError: there is no such device.
@@ -262,6 +273,18 @@ def get_memory_info(device: str) -> dict[str, int]:
 def get_memory_usage(device: str) -> int:
     """Bytes in use on a device now; the former `get_memory_info(device)["current"]`."""
     return get_memory_info(device)["current"]
+
+
+@export("config.experimental.reset_memory_stats", v1=["config.experimental.reset_memory_stats"])
+def reset_memory_stats(device: str) -> None:
+    """Starts `get_memory_info(device)["peak"]` anew, from what is in use now.
+
+    Raises:
+      ValueError: there is no such device, or its peak cannot be reset.
+    """
+    _statistics(device)
+    if not _is_cpu(device) or not memory.forget_peak():
+        raise ValueError(f"Cannot reset memory stats for device '{device}'")
 
 
 # ---- threads
@@ -357,7 +380,12 @@ def set_synchronous_execution(enable: bool) -> None:
 
 @export("config.experimental.enable_op_determinism", v1=[])
 def enable_op_determinism() -> None:
-    """Accepted: operations give the same results each time."""
+    """Has every run of a program give the same results: which calls run compiled does not depend on time.
+
+    A function is then compiled at its second call, which waits for it.  NumPy and XLA agree in the last digits
+    only as far as rounding lets them, so otherwise it shows there when a program changed over.
+    """
+    BACKGROUND.deterministic = True
 
 
 @export("config.experimental.tensor_float_32_execution_enabled",

@@ -11,6 +11,13 @@ import threading
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
+from everflow._src.runtime.memory import MALLOC
+
+# Words in the names of jax's settings that say nothing about the code it makes.
+_WITHOUT_EFFECT = ("cache", "log", "dump", "traceback", "explain", "distributed", "coordination")
+
 _modules: Any = None
 _lock = threading.Lock()
 
@@ -43,6 +50,7 @@ def jax_is_loaded() -> bool:
 def _load() -> Any:
     # TensorFlow and jax both used to take all of a GPU's memory at once; everflow does not.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    MALLOC.keep_freed_memory()
     import jax
     import jax.extend.core
     import jax.numpy as jnp
@@ -61,17 +69,35 @@ def _load() -> Any:
         jax.errors.NonConcreteBooleanIndexError,
     )
 
+    on_cpu = jax.default_backend() == "cpu"
+
     def copy(value: Any) -> Any:
-        """A copy that a compiled step may overwrite."""
-        return jnp.array(value, copy=True)
+        """A value that a compiled step may take for a variable that it overwrites: XLA copies NumPy's arrays."""
+        if isinstance(value, (np.ndarray, np.generic)):
+            return value
+        return np.asarray(value) if on_cpu else jax.device_put(value, may_alias=False)
 
     def own_copy(value: Any) -> Any:
         """Inside of a traced function: a result with memory of its own."""
         return jnp.array(value, copy=True)
 
+    def settings() -> list[tuple[str, str]]:
+        """Settings of jax that change what a program compiles to."""
+        values = jax.config.values
+        return sorted((k, repr(v)) for k, v in values.items() if not any(word in k for word in _WITHOUT_EFFECT))
+
+    def settle() -> None:
+        """Waits for what XLA's threads compute: a forked child has the arrays, and no such threads."""
+        for array in jax.live_arrays():
+            if not array.is_deleted():
+                array.block_until_ready()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=settle)
     jax.tree_util.register_pytree_node(Formed, lambda f: (f.arrays, f.form), lambda form, arrays: Formed(arrays, form))
 
     return SimpleNamespace(
         Formed=Formed, jax=jax, numpy=jnp, jit=jax.jit, x64=lambda: x64(True), needs_value=needs_value, copy=copy,
-        own_copy=own_copy, is_tracer=lambda v: isinstance(v, tracer),
+        own_copy=own_copy, is_tracer=lambda v: isinstance(v, tracer), on_cpu=on_cpu,
+        settings=settings,
     )

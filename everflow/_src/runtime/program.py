@@ -2,26 +2,33 @@
 
 One loop runs them (`interpret`).  With numbers it computes; a compiled step (runtime/compiler) runs the same
 instructions once with tracers.  `execute` chooses the tier: NumPy at first, compiled once the program proves
-hot.
+hot.  Compiling happens in the background while NumPy serves the calls, unless a run with NumPy takes longer than
+waiting would; what an earlier process found out about the program is taken from the cache on disk.
 """
 
 from __future__ import annotations
 
+import functools
 import heapq
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from everflow._src.framework.errors import InvalidArgumentError
 from everflow._src.framework.func_graph import GraphFunction
 from everflow._src.framework.operation import Operation
 from everflow._src.framework.tensor import SymbolicTensor
-from everflow._src.runtime.compiler import cut
+from everflow._src.runtime.background import BACKGROUND
+from everflow._src.runtime.compiler import CompiledStep, cut
+from everflow._src.runtime.executables import expected_seconds
 from everflow._src.runtime.frames import install_loop_compiler, install_program_factory
 from everflow._src.runtime.growing_loops import run_growing
 from everflow._src.runtime.instructions import Instruction, interpret, mark_sole_readers, on_host
+from everflow._src.runtime.jax_backend import jax_is_loaded, jax_modules
+from everflow._src.runtime.notes import NOTHING, look_up, write_down
 from everflow._src.runtime.quiet import be_loud, be_quiet
+from everflow._src.runtime.resources import Resource
 
 # A NumPy run above this many seconds makes a program worth compiling when it runs again.
 _HOT_RUN = 150e-6
@@ -89,15 +96,32 @@ def _producers(op: Operation, fed: set[int]) -> list[Operation]:
     return [*(t._op for t in op._inputs if id(t) not in fed), *op._control_inputs]
 
 
+class _Shaped(NamedTuple):
+    """Stands for an array where only its form is wanted."""
+
+    shape: tuple[int, ...]
+    dtype: Any
+
+
+def _form(value: Any) -> Any:
+    if isinstance(value, Resource) or not hasattr(value, "shape") or not hasattr(value, "dtype"):
+        return value
+    return _Shaped(tuple(value.shape), value.dtype)
+
+
 class TierRecord:
     """What is known of running a program with one set of input shapes."""
 
-    __slots__ = ("runs", "seconds", "compiled", "settled", "compiled_runs", "compiled_seconds")
+    __slots__ = ("runs", "seconds", "compiled", "settled", "compiled_runs", "compiled_seconds", "pending", "failed",
+                 "known")
 
     def __init__(self) -> None:
         self.runs = 0
         self.seconds = 0.0
         self.compiled = False
+        self.pending = False  # it is being compiled in the background
+        self.failed = ""  # why it cannot be compiled
+        self.known = NOTHING  # what an earlier process found out
         self.settled = False
         self.compiled_runs = 0
         self.compiled_seconds = 0.0
@@ -163,6 +187,7 @@ class Program:
         self.records: dict[Any, TierRecord] = {}
         self.steps: list[Any] | None = None
         self.lock = threading.RLock()
+        self._size: int | None = None
         self.compilable = any(not i.host for i in self.instructions)
         # The tensors are known by identity only while they live.
         self._keep = (list(inputs), targets)
@@ -189,30 +214,115 @@ class Program:
             record = self.records[key] = TierRecord()
         if frame.interprets and not self.compile_now:
             return self._execute_numpy(arguments, frame)
-        if record.compiled:
+        if record.compiled and not BACKGROUND.only_numpy:
             return self._execute_compiled(arguments, frame, record)
-        if self._is_hot(record):
-            record.compiled = True
-            return self._execute_compiled(arguments, frame, record)
+        if not record.runs and self.compile_now is None:
+            record.known = look_up(self, arguments)
+            if record.known.slower_compiled:
+                record.settled = True
+        seen = None
+        if not record.pending and self._is_hot(record):
+            if self._should_wait(record):
+                record.compiled = True
+                return self._execute_compiled(arguments, frame, record)
+            seen = self._start_looking(arguments)
         started = time.perf_counter()
-        result = self._execute_numpy(arguments, frame)
+        result = self._execute_numpy(arguments, frame, seen)
         record.seconds += time.perf_counter() - started
         record.runs += 1
+        if seen is not None:
+            record.pending = True
+            BACKGROUND.submit(functools.partial(self._compile_aside, record, seen, frame))
         return result
 
     def _is_hot(self, record: TierRecord) -> bool:
-        if not self.compilable or self.compile_now is False:
+        if not self.compilable or self.compile_now is False or BACKGROUND.only_numpy:
             return False
         if self.compile_now:
             return True
-        if record.settled or record.runs == 0:
+        if record.settled:
+            return False
+        if record.known.hot and not BACKGROUND.deterministic:
+            return True
+        if record.runs == 0:
             return False
         if len(self.records) > 1 and record.runs < _RARE_RUNS:
             return False
+        if BACKGROUND.deterministic:
+            return True
         average = record.seconds / record.runs
         if average < _TINY_RUN:
             return False
         return average > _HOT_RUN or self.holds_loop or record.seconds > _HOT_TOTAL
+
+    def _should_wait(self, record: TierRecord) -> bool:
+        """Whether waiting for the compiled program is better than another run with NumPy."""
+        if self.compile_now or not BACKGROUND.is_wanted():
+            return True
+        numpy = record.seconds / record.runs if record.runs else record.known.numpy_seconds
+        return numpy > expected_seconds(self.size(), record.known.hot, jax_is_loaded())
+
+    def size(self) -> int:
+        """Number of operations, those of the functions that it calls among them."""
+        if self._size is None:
+            functions = [f for i in self.instructions for f in i.functions]
+            self._size = len(self.instructions)
+            self._size += sum(program_of_function(f).size() if f.program is None else f.program.size()
+                              for f in functions)
+        return self._size
+
+    # ---- compiling in the background
+
+    def _start_looking(self, arguments: Sequence[Any]) -> dict[int, Any]:
+        """Forms of the values that compiled steps need, so far as they are known before a run."""
+        if self.steps is None:
+            with self.lock:
+                if self.steps is None:
+                    self.steps = cut(self, self.instructions)
+        seen: dict[int, Any] = {}
+        for slot, value in (*zip(self.input_slots, arguments), *((s, self.template[s]) for s in self.constants)):
+            seen[slot] = _form(value)
+        return seen
+
+    def _compile_aside(self, record: TierRecord, seen: dict[int, Any], frame: Any) -> None:
+        """The job: compiles the steps for values of the forms in `seen`, then lets calls use them."""
+        try:
+            with BACKGROUND.aside():
+                jax_modules()
+            BACKGROUND.guard_exit()
+            if BACKGROUND.stopping:
+                return
+            env = self.template.copy()
+            for slot, value in seen.items():
+                env[slot] = value
+            for step in list(self.steps or ()):
+                if not isinstance(step, CompiledStep):
+                    continue
+                if any(slot not in seen for slot in (*step.input_slots, *step.resource_slots)):
+                    record.pending = False  # the program was cut in another way meanwhile: look again
+                    return
+                replacement = step.prepare(env, frame)
+                if replacement is not None:
+                    self._replace(step, replacement)
+                    record.pending = False  # the next run shows what the new steps receive
+                    return
+            record.compiled = True
+            write_down(self, record)
+        except Exception as error:  # NumPy can do it: the user need not hear that XLA cannot
+            record.failed = f"{type(error).__name__}: {error}".splitlines()[0]
+            record.settled = True
+        finally:
+            if record.compiled or record.failed:
+                record.pending = False
+
+    def _replace(self, step: Any, replacement: Sequence[Any]) -> None:
+        """Compiling found an operation that needs the host: the step was cut again."""
+        with self.lock:
+            current = list(self.steps or ())
+            if step in current:
+                position = current.index(step)
+                current[position:position + 1] = replacement
+                self.steps = current
 
     def environment(self, arguments: Sequence[Any]) -> list[Any]:
         """Slots of all values, with constants and `arguments` in place."""
@@ -229,16 +339,30 @@ class Program:
                 results[position] = frame.read(results[position])
         return results
 
-    def _execute_numpy(self, arguments: Sequence[Any], frame: Any) -> list[Any]:
+    def _execute_numpy(self, arguments: Sequence[Any], frame: Any, seen: dict[int, Any] | None = None) -> list[Any]:
         env = self.environment([on_host(a) for a in arguments])
         if self.compile_now is False:
             frame = frame.interpreted()
         token = be_quiet()
         try:
-            interpret(self.instructions, env, frame)
+            if seen is None:
+                interpret(self.instructions, env, frame)
+            else:
+                self._interpret_and_look(env, frame, seen)
             return self.results(env, frame)
         finally:
             be_loud(token)
+
+    def _interpret_and_look(self, env: list[Any], frame: Any, seen: dict[int, Any]) -> None:
+        """Runs the instructions; notes the forms of what passes from one step to another."""
+        wanted = {slot for step in self.steps or () if isinstance(step, CompiledStep)
+                  for slot in (*step.input_slots, *step.resource_slots)}
+        for instruction in self.instructions:
+            frees, instruction_outputs = instruction.frees, instruction.outputs
+            interpret((instruction,), env, frame)
+            for slot in instruction_outputs:
+                if slot in wanted and slot not in frees:
+                    seen[slot] = _form(env[slot])
 
     def _execute_compiled(self, arguments: Sequence[Any], frame: Any, record: TierRecord) -> list[Any]:
         env = self.environment(arguments)
@@ -254,13 +378,7 @@ class Program:
         while index < len(steps):
             replacement = steps[index].run(env, frame)
             if replacement is not None:
-                # Compiling found an operation that needs the host: the step was cut again.
-                with self.lock:
-                    current = list(self.steps)  # type: ignore[arg-type]
-                    if steps[index] in current:
-                        position = current.index(steps[index])
-                        current[position:position + 1] = replacement
-                        self.steps = current
+                self._replace(steps[index], replacement)
                 steps = [*steps[:index], *replacement, *steps[index + 1:]]
                 continue
             index += 1
@@ -273,6 +391,8 @@ class Program:
     def _compare(self, record: TierRecord, seconds: float) -> None:
         """After some compiled runs: keeps the tier that was faster."""
         record.compiled_runs += 1
+        if record.compiled_runs == 1:
+            write_down(self, record)
         if record.compiled_runs <= 3:  # compiling, and warming up
             return
         record.compiled_seconds += seconds
@@ -280,8 +400,9 @@ class Program:
             return
         record.settled = True
         if record.runs and self.compile_now is None and not self.holds_loop:
-            if record.compiled_seconds / 10 > 1.5 * record.seconds / record.runs:
+            if record.compiled_seconds / 10 > 1.5 * record.seconds / record.runs and not BACKGROUND.deterministic:
                 record.compiled = False
+        write_down(self, record)
 
 
 def program_of_function(function: GraphFunction) -> Program:

@@ -9,7 +9,7 @@ import numpy as np
 
 from everflow._src.framework.tensor import Tensor
 from everflow._src.framework.tensor_spec import TensorSpec
-from everflow._src.runtime.compiler import CompiledStep, _Executable, cut
+from everflow._src.runtime.compiler import CompiledStep, cut
 from everflow._src.runtime.frames import HOST_FRAME, program_of
 from everflow._src.runtime.jax_backend import jax_modules
 
@@ -43,7 +43,7 @@ def compiler_ir(concrete: Any, arguments: Sequence[Any]) -> Callable[..., str | 
     step = steps[0]
 
     def lowered() -> Any:
-        executable = _Executable(step, env, HOST_FRAME)
+        executable = step.executable(env, HOST_FRAME)
         inputs = [env[slot] for slot in step.input_slots]
         with jax_modules().x64():
             return executable.function.lower(

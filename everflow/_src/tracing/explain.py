@@ -15,6 +15,7 @@ from everflow._src.framework.tensor import Tensor
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.framework.tensor_spec import TensorSpec
 from everflow._src.framework.type_spec import TypeSpec
+from everflow._src.runtime.background import BACKGROUND
 from everflow._src.runtime.compiler import HostStep
 from everflow._src.tracing.cache_key import by_value
 from everflow._src.variables.variable import Variable
@@ -319,6 +320,8 @@ def _tier(program: Any) -> str:
         return "NumPy (jit_compile=False)"
     if not program.compilable:
         return "NumPy (nothing in it can be compiled)"
+    if BACKGROUND.only_numpy:
+        return "NumPy (in a forked process: XLA's threads stay with its parent)"
     if program.compile_now:
         return "compiled (jit_compile=True)"
     records = list(program.records.values())
@@ -327,6 +330,11 @@ def _tier(program: Any) -> str:
         return f"compiled for {len(compiled)} of {len(records)} shapes of inputs, NumPy for the others"
     if compiled:
         return "compiled"
+    failed = next((r.failed for r in records if r.failed), None)
+    if failed:
+        return f"NumPy (it does not compile: {failed})"
+    if any(r.pending for r in records):
+        return "NumPy, until it is compiled in the background"
     if any(r.settled for r in records):
         return "NumPy (measured to be faster than compiled)"
     return "NumPy (compiled when it proves hot)"
