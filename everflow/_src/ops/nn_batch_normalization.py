@@ -111,6 +111,16 @@ def _fused(jax: Any, x: Any, scale: Any, offset: Any, mean: Any, variance: Any, 
     return (y, *(v.astype(dtype) for v in (new_mean, new_variance, used_mean, used_variance)), xp.zeros((), dtype))
 
 
+def _fused_joins(unfinished: Any, others: Any, attrs: dict[str, Any]) -> Any:
+    """Normalization by given moments, of what a convolution is about to compute."""
+    scale, offset, mean, variance = others
+    if attrs["is_training"] or is_channels_first(attrs["data_format"]) or scale.dtype != unfinished.dtype:
+        return None
+    factor = scale * (variance + np.asarray(attrs["epsilon"], scale.dtype)) ** np.asarray(-0.5, scale.dtype)
+    y = unfinished.scaled(mean, factor, offset)
+    return None if y is None else (y, mean, variance, mean, variance, np.zeros((), scale.dtype))
+
+
 def _fused_kernel(xp: Any, *inputs: Any, epsilon: float, exponential_avg_factor: float, data_format: str,
                   is_training: bool) -> tuple[Any, ...]:
     return _fused(None, *inputs, epsilon, exponential_avg_factor, data_format, is_training)
@@ -277,7 +287,7 @@ FusedBatchNormV3 = op(
     "x: T, scale: U, offset: U, mean: U, variance: U -> y: T, batch_mean: U, batch_variance: U, reserve_space_1: U, "
     "reserve_space_2: U, reserve_space_3: U",
     T=_FLOATS, U=_SCALES, **_ATTRS, exponential_avg_factor=1.0, kernel=_fused_kernel, xla=_fused_xla,
-    shape=_fused_shapes, gradient=_fused_gradient, sample=_fused_sample,
+    shape=_fused_shapes, gradient=_fused_gradient, joins=_fused_joins, sample=_fused_sample,
     doc="Batch normalization of images, with their moments.",
 )
 

@@ -5,7 +5,6 @@ Images are [batch, sizes..., channels], filters [windows..., channels / groups, 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -127,19 +126,27 @@ def by_weights(x: np.ndarray, dy: np.ndarray, w_shape: Sequence[int], g: Geometr
 def compiled_forward(jax: Any, x: Any, w: Any, g: Geometry) -> Any:
     """The convolution of tracers: by the native kernels, and then held back for what comes behind it, or by XLA."""
 
-    def otherwise(x: Any, w: Any, bias: Any = None, *, relu: bool = False) -> Any:
-        result = _xla_forward(jax, x, w, g)
-        result = result if bias is None else result + bias
-        return jax.numpy.maximum(result, jax.numpy.zeros((), result.dtype)) if relu else result
+    def compute(**later: Any) -> Any:
+        behind = native.Behind(**later)
 
-    def compute(bias: Any = None, relu: bool = False) -> Any:
-        found = native.compiled(native.FORWARD, jax, x, w, x.shape, w.shape, g,
-                                functools.partial(otherwise, relu=relu), bias, relu)
-        return otherwise(x, w, bias, relu=relu) if found is None else found
+        def otherwise(x: Any, w: Any, *operands: Any) -> Any:
+            rest = iter(operands)
+            result = _xla_forward(jax, x, w, g)
+            result = result if behind.bias is None else result + next(rest)
+            if behind.affine:
+                shift, factor, offset = next(rest), next(rest), next(rest)
+                result = (result - shift) * factor + offset
+            result = result if behind.addend is None else result + next(rest)
+            return jax.numpy.maximum(result, jax.numpy.zeros((), result.dtype)) if behind.relu else result
+
+        found = native.compiled(native.FORWARD, jax, x, w, x.shape, w.shape, g, otherwise, behind)
+        return otherwise(x, w, *behind.operands()) if found is None else found
 
     if not native.compiles(native.FORWARD, jax, x.dtype, x.shape, w.shape, g):
-        return otherwise(x, w)
-    return Unfinished((x.shape[0], *g.outputs, w.shape[-1]), x.dtype, compute, ("bias", "relu"))
+        return _xla_forward(jax, x, w, g)
+    is_single = np.dtype(x.dtype) == np.float32
+    takes = native.Behind._fields if is_single else ("bias",)
+    return Unfinished((x.shape[0], *g.outputs, w.shape[-1]), x.dtype, compute, takes)
 
 
 def compiled_by_data(jax: Any, dy: Any, w: Any, x_shape: Sequence[int], g: Geometry) -> Any:

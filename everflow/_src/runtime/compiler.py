@@ -289,7 +289,8 @@ def trace(instructions: Sequence[Instruction], env: list[Any], frame: TraceFrame
                 values[position] = frame.read(values[position])
             joined = join(instruction, values) if instruction.sole_reader_of else None
             if joined is not None:
-                env[instruction.output] = joined
+                for slot, value in zip(instruction.outputs, (joined,) if instruction.single else joined):
+                    env[slot] = value
                 continue
             if not card.shape_only:
                 for position, value in enumerate(values):

@@ -16,8 +16,9 @@ class Unfinished:
     Args:
       shape, dtype: of the array that it will be.
       compute: `compute(**later)` -> the array, with what came behind it in the same go: `bias` is added to its last
-        dimension, `addend` is another array of its shape, and where `relu` is True, the maximum with 0 is taken last.
-      takes: which of these `compute` knows.
+        dimension; `affine` is a (shift, factor, offset) of vectors for factor * (. - shift) + offset; `addend` is
+        another array of its shape; where `relu` is True, the maximum with 0 is taken.
+      takes: which of these `compute` knows, in the order in which it does them.
       later: those that have come.
     """
 
@@ -37,7 +38,10 @@ class Unfinished:
         return len(self.shape)
 
     def _with(self, name: str, value: Any) -> Unfinished | None:
-        if name not in self._takes or name in self._later or "relu" in self._later:
+        if name not in self._takes:
+            return None
+        rank = self._takes.index
+        if any(rank(earlier) >= rank(name) for earlier in self._later):
             return None
         return Unfinished(self.shape, self.dtype, self._compute, self._takes, **self._later, **{name: value})
 
@@ -49,6 +53,13 @@ class Unfinished:
             return self._with("addend", other)
         is_bias = other.shape[-1:] == self.shape[-1:] and other.size == self.shape[-1] and other.ndim <= self.ndim
         return self._with("bias", other.reshape(-1)) if is_bias else None
+
+    def scaled(self, shift: Any, factor: Any, offset: Any) -> Unfinished | None:
+        """factor * (this - shift) + offset, of vectors; None when that cannot be had in the same go."""
+        vectors = (shift, factor, offset)
+        if any(v.dtype != self.dtype or v.shape != self.shape[-1:] for v in vectors):
+            return None
+        return self._with("affine", vectors)
 
     def with_relu(self) -> Unfinished | None:
         """The maximum of this and 0; None when that cannot be had in the same go."""
@@ -66,7 +77,7 @@ def finished(value: Any) -> Any:
     return value.finish() if isinstance(value, Unfinished) else value
 
 
-def join(instruction: Any, values: list[Any]) -> Unfinished | None:
+def join(instruction: Any, values: list[Any]) -> Any:
     """What `instruction` makes of an unfinished operand that nobody else reads; None where it wants all finished."""
     for position in instruction.sole_reader_of:
         if isinstance(values[position], Unfinished):

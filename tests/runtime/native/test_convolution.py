@@ -137,26 +137,40 @@ def test_filters_that_are_not_finite():
     assert np.isfinite(np.delete(result, 5, axis=-1)).all()
 
 
-@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("names", [
+    (), ("bias",), ("affine",), ("addend",), ("bias", "affine", "addend"), ("affine", "addend"),
+])
 @pytest.mark.parametrize("relu", [False, True])
 @pytest.mark.parametrize("batch", [1, 4])
-def test_bias_and_rectifier(batch, relu, bias):
+def test_what_comes_behind(batch, relu, names):
     case = CUT._replace(x_shape=(batch, *CUT.x_shape[1:]))
     random = np.random.default_rng(0)
     x, w = case.operands(FORWARD, random)
-    b = random.standard_normal(case.w_shape[-1]).astype(np.float32)
+    plain = reference(FORWARD, case, x, w)
 
-    def program(x, w, b):
+    def numbers(*shape):
+        return random.standard_normal(shape).astype(np.float32)
+
+    channels = case.w_shape[-1]
+    later = {"bias": numbers(channels), "affine": tuple(numbers(channels) for _ in range(3)),
+             "addend": numbers(*plain.shape)}
+    later = {name: later[name] for name in names}
+
+    def program(x, w, later):
         found = native.compiled(FORWARD, jax, x, w, case.x_shape, case.w_shape, case.geometry, None,
-                                bias=b if bias else None, relu=relu)
+                                native.Behind(**later, relu=relu))
         assert found is not None
         return found
 
-    expected = reference(FORWARD, case, x, w) + (b if bias else 0)
+    expected = plain + later.get("bias", 0)
+    if "affine" in later:
+        shift, factor, offset = later["affine"]
+        expected = (expected - shift) * factor + offset
+    expected = expected + later.get("addend", 0)
     expected = np.maximum(expected, 0) if relu else expected
-    np.testing.assert_allclose(np.asarray(jax.jit(program)(x, w, b)), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(np.asarray(jax.jit(program)(x, w, later)), expected, rtol=1e-4, atol=2e-4)
     x[0, 5, 6, 7] = np.nan
-    result = np.asarray(jax.jit(program)(x, w, b))
+    result = np.asarray(jax.jit(program)(x, w, later))
     np.testing.assert_array_equal(np.isnan(result), np.isnan(reference(FORWARD, case, x, w)))
 
 

@@ -15,13 +15,14 @@ from tests.runtime.native.cases import KINDS, Case, check, needs_native, random_
 pytestmark = needs_native
 
 CASE = Case((2, 12, 10, 8), (3, 3, 8, 16), (1, 1), (1, 1), "SAME")
-FIELDS = ["kind", "type", "dims", "batch", "in_channels", "out_channels", "groups", "bias", "relu",
+FIELDS = ["kind", "type", "dims", "batch", "in_channels", "out_channels", "groups", "bias", "affine", "addend", "relu",
           *(f"{name}[{i}]" for name in ("size", "window", "output", "stride", "dilation", "before") for i in range(3))]
 HUGE = [2 ** 31 - 1, 2 ** 31, 2 ** 40, 2 ** 62, 2 ** 63 - 1, -(2 ** 31), -(2 ** 63)]
 
 
 def numbers_of(case, kind, dtype=np.float32, bias=False, relu=False):
-    return native._numbers(kind, dtype, case.x_shape, case.w_shape, case.geometry, bias, relu)
+    behind = native.Behind(bias=bias or None, relu=relu)
+    return native._numbers(kind, dtype, case.x_shape, case.w_shape, case.geometry, behind)
 
 
 def changed(numbers, field, value):
@@ -169,12 +170,12 @@ def test_before_onednn_is_loaded(tmp_path):
     assert [n.value for n in found] == [0, 0, 0]
     assert lone.everflow_scratch_bytes() == 0
     lone.everflow_trim_scratch()
-    lone.everflow_convolution_implementation(ctypes.c_void_p(numbers.ctypes.data), ctypes.c_int64(27), message)
+    lone.everflow_convolution_implementation(ctypes.c_void_p(numbers.ctypes.data), ctypes.c_int64(numbers.size), message)
     assert message.value == b""
     arrays = [np.ones(shape, np.float32) for shape in CASE.shapes(FORWARD)]
     sizes = np.array([arrays[0].nbytes, arrays[1].nbytes, 0, arrays[2].nbytes], np.int64)
     x, w, y = (ctypes.c_void_p(a.ctypes.data) for a in arrays)
-    assert lone.everflow_convolution(ctypes.c_void_p(numbers.ctypes.data), ctypes.c_int64(27), x, w, None, y,
+    assert lone.everflow_convolution(ctypes.c_void_p(numbers.ctypes.data), ctypes.c_int64(numbers.size), x, w, None, y,
                                      ctypes.c_void_p(sizes.ctypes.data), message) == 1
     assert message.value == b"oneDNN is not loaded"
     for wrong in (b"/nowhere/libdnnl.so.3", str(path).encode()):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,12 +21,37 @@ _TYPES = {np.dtype(np.float32): 0, np.dtype(dtypes.bfloat16.numpy_dtype): 1}
 _LEAST_EAGER_WORK = 20_000
 
 
-def _numbers(kind: int, dtype: Any, x_shape: Sequence[int], w_shape: Sequence[int], g: Any, bias: bool = False,
-             relu: bool = False) -> np.ndarray | None:
+class Behind(NamedTuple):
+    """What is done to a forward convolution in the same go, in this order.
+
+    bias: added to every channel. affine: (shift, factor, offset), one number per channel each, for
+    factor * (. - shift) + offset. addend: an array of the shape of the result. relu: True takes the maximum with 0.
+    """
+
+    bias: Any = None
+    affine: tuple[Any, ...] = ()
+    addend: Any = None
+    relu: bool = False
+
+    def flags(self) -> list[int]:
+        return [int(self.bias is not None), int(bool(self.affine)), int(self.addend is not None), int(self.relu)]
+
+    def operands(self) -> list[Any]:
+        return [v for v in (self.bias, *self.affine, self.addend) if v is not None]
+
+
+NOTHING = Behind()
+
+
+def _numbers(kind: int, dtype: Any, x_shape: Sequence[int], w_shape: Sequence[int], g: Any, behind: Behind = NOTHING
+             ) -> np.ndarray | None:
     """The description that `ConvolutionShape` in kernels/convolution.h reads; None for what it does not take."""
     code = _TYPES.get(np.dtype(dtype))
     dims = len(g.windows)
-    if code is None or relu and code != 0 or not 1 <= dims <= 3 or 0 in x_shape or 0 in w_shape or 0 in g.outputs:
+    flags = behind.flags()
+    if code is None or any(flags[1:]) and code != 0 or not 1 <= dims <= 3:
+        return None
+    if 0 in x_shape or 0 in w_shape or 0 in g.outputs:
         return None
     spare = [0] * (3 - dims)
     for size, window, stride, dilation, output, (before, _) in zip(
@@ -36,7 +61,7 @@ def _numbers(kind: int, dtype: Any, x_shape: Sequence[int], w_shape: Sequence[in
         behind = (output - 1) * stride + reach - size - before
         if not 0 <= before < reach or not -stride < behind < reach:
             return None  # padding wider than the window: oneDNN has no such convolution
-    rows: list[int] = [kind, code, dims, x_shape[0], x_shape[-1], w_shape[-1], g.groups, int(bias), int(relu)]
+    rows: list[int] = [kind, code, dims, x_shape[0], x_shape[-1], w_shape[-1], g.groups, *flags]
     for extents in (g.sizes, g.windows, g.outputs, g.strides, g.dilations, [before for before, _ in g.pads]):
         rows += [*extents, *spare]
     return np.array(rows, np.int64)
@@ -63,21 +88,21 @@ def eager(kind: int, a: np.ndarray, b: np.ndarray, x_shape: Sequence[int], w_sha
 
 
 def _compiled_numbers(kind: int, jax: Any, dtype: Any, x_shape: Sequence[int], w_shape: Sequence[int], g: Any,
-                      bias: bool = False, relu: bool = False) -> np.ndarray | None:
+                      behind: Behind = NOTHING) -> np.ndarray | None:
     found = compiled_library(jax)
-    numbers = None if found is None else _numbers(kind, dtype, x_shape, w_shape, g, bias, relu)
+    numbers = None if found is None else _numbers(kind, dtype, x_shape, w_shape, g, behind)
     if found is None or numbers is None or not _is_worth_it(found, numbers.tobytes()):
         return None
     return numbers
 
 
 def compiles(kind: int, jax: Any, dtype: Any, x_shape: Sequence[int], w_shape: Sequence[int], g: Any) -> bool:
-    """Whether `compiled` would find a kernel for this convolution, without a bias."""
+    """Whether `compiled` would find a kernel for this convolution."""
     return _compiled_numbers(kind, jax, dtype, x_shape, w_shape, g) is not None
 
 
 def compiled(kind: int, jax: Any, a: Any, b: Any, x_shape: Sequence[int], w_shape: Sequence[int], g: Any,
-             otherwise: Callable[[Any, Any], Any], bias: Any = None, relu: bool = False) -> Any:
+             otherwise: Callable[..., Any], behind: Behind = NOTHING) -> Any:
     """The same of tracers, as a call inside of the program that is being compiled.
 
     Args:
@@ -86,18 +111,17 @@ def compiled(kind: int, jax: Any, a: Any, b: Any, x_shape: Sequence[int], w_shap
       jax: the module.
       a, b: the two operands.
       x_shape, w_shape: shapes of the images and of the filters.
-      g: the geometry; see `_Geometry` in ops/nn_convolution.
-      otherwise: computes the same by XLA; it stands in under `vmap`.
-      bias: added to every channel of a forward convolution.
-      relu: True takes the maximum of that and 0.
+      g: the geometry; see `Geometry` in ops/nn_convolution_kernels.
+      otherwise: computes the same by XLA, of `a`, `b` and the operands behind; it stands in under `vmap`.
+      behind: what is done to the result in the same go.
     """
-    numbers = _compiled_numbers(kind, jax, a.dtype, x_shape, w_shape, g, bias is not None, relu)
+    numbers = _compiled_numbers(kind, jax, a.dtype, x_shape, w_shape, g, behind)
     if numbers is None:
         return None
     target = jax.ffi.ffi_call(
         "everflow_convolution", jax.ShapeDtypeStruct(_result_shape(kind, x_shape, w_shape, g), a.dtype))
-    operands = (a, b) if bias is None else (a, b, bias)
-    return with_vmap(jax, lambda *given: target(*given, numbers=numbers), otherwise)(*operands)
+    native = with_vmap(jax, lambda *given: target(*given, numbers=numbers), otherwise)
+    return native(a, b, *behind.operands())
 
 
 def with_vmap(jax: Any, native: Callable[..., Any], otherwise: Callable[..., Any]) -> Callable[..., Any]:

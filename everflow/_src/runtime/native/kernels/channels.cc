@@ -74,29 +74,14 @@ void add_products(const float* __restrict dy, const float* __restrict x, const f
 
 // a * (x - shift) + b + d * z of one row, or without the last term.
 template <bool kAddend, bool kRelu>
-inline __attribute__((always_inline)) void affine_row(const float* __restrict x, const ChannelTerms& t,
-                                                      const float* __restrict z, int64_t channels,
-                                                      float* __restrict y) {
+inline __attribute__((always_inline)) void affine_row(const float* x, const ChannelTerms& t, const float* z,
+                                                      int64_t channels, float* y) {
   const float *__restrict a = t.factor, *__restrict b = t.offset, *__restrict m = t.shift, *__restrict d = t.addend_factor;
+#pragma GCC ivdep
   for (int64_t c = 0; c < channels; ++c) {
     float v = a[c] * (x[c] - m[c]) + b[c];
     if (kAddend) v += d[c] * z[c];
     y[c] = kRelu && v < 0.0f ? 0.0f : v;  // a NaN stays one
-  }
-}
-
-EVERFLOW_VECTORS
-void affine_rows(const ChannelTerms& t, int64_t first, int64_t last, int64_t channels, bool relu, float* result) {
-  for (int64_t row = first; row < last; ++row) {
-    const int64_t at = row * channels;
-    const float* z = t.addend == nullptr ? nullptr : t.addend + at;
-    if (z == nullptr) {
-      relu ? affine_row<false, true>(t.x + at, t, z, channels, result + at)
-           : affine_row<false, false>(t.x + at, t, z, channels, result + at);
-    } else {
-      relu ? affine_row<true, true>(t.x + at, t, z, channels, result + at)
-           : affine_row<true, false>(t.x + at, t, z, channels, result + at);
-    }
   }
 }
 
@@ -162,6 +147,21 @@ void channel_products(Workers& workers, const ChannelShape& shape, const float* 
   for (int64_t c = 0; c < shape.channels; ++c) {
     sum[c] = static_cast<float>(sums[c]);
     product[c] = static_cast<float>(sums[shape.channels + c]);
+  }
+}
+
+EVERFLOW_VECTORS
+void affine_rows(const ChannelTerms& t, int64_t first, int64_t last, int64_t channels, bool relu, float* result) {
+  for (int64_t row = first; row < last; ++row) {
+    const int64_t at = row * channels;
+    const float* z = t.addend == nullptr ? nullptr : t.addend + at;
+    if (z == nullptr) {
+      relu ? affine_row<false, true>(t.x + at, t, z, channels, result + at)
+           : affine_row<false, false>(t.x + at, t, z, channels, result + at);
+    } else {
+      relu ? affine_row<true, true>(t.x + at, t, z, channels, result + at)
+           : affine_row<true, false>(t.x + at, t, z, channels, result + at);
+    }
   }
 }
 

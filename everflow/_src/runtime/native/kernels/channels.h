@@ -26,15 +26,18 @@ void channel_products(Workers& workers, const ChannelShape& shape, const float* 
 
 // The operands of `channel_affine`. Those of one number per channel: shift, factor, offset, addend_factor.
 struct ChannelTerms {
-  const float* x;
-  const float* shift;
-  const float* factor;
-  const float* offset;
-  const float* addend;         // nullptr: no third term
-  const float* addend_factor;  // nullptr: one
+  const float* x = nullptr;
+  const float* shift = nullptr;
+  const float* factor = nullptr;
+  const float* offset = nullptr;
+  const float* addend = nullptr;         // nullptr: no third term
+  const float* addend_factor = nullptr;  // nullptr: one
 };
 
 // result = factor * (x - shift) + offset + addend_factor * addend.
 void channel_affine(Workers& workers, const ChannelShape& shape, const ChannelTerms& terms, float* result);
+
+// The same of rows [first, last), on the calling thread; every vector is there. The result may lie where x does.
+void affine_rows(const ChannelTerms& terms, int64_t first, int64_t last, int64_t channels, bool relu, float* result);
 
 }  // namespace everflow

@@ -55,11 +55,22 @@ ffi::AnyBuffer operand(const ffi::RemainingArgs& arguments, size_t index) {
   return *buffer;
 }
 
+const float* floats(const ffi::AnyBuffer& buffer, int64_t expected, const char* what) {
+  require(expected, ffi::DataType::F32, buffer, what);
+  return static_cast<const float*>(buffer.untyped_data());
+}
+
+float* floats(ffi::Result<ffi::AnyBuffer>& buffer, int64_t expected) {
+  require(expected, ffi::DataType::F32, *buffer, "a result");
+  return static_cast<float*>(buffer->untyped_data());
+}
+
 ffi::Error convolution_handler(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::Result<ffi::AnyBuffer> result,
                                ffi::Span<const int64_t> numbers) {
   return guarded([&] {
     const auto shape = ConvolutionShape::parse(numbers.begin(), static_cast<int64_t>(numbers.size()));
-    if (arguments.size() != (shape.bias ? 3u : 2u)) throw Failure("convolution: an unexpected number of operands");
+    const size_t expected_operands = 2 + shape.bias + 3 * shape.affine + shape.addend;
+    if (arguments.size() != expected_operands) throw Failure("convolution: an unexpected number of operands");
     const auto type = shape.type == 1 ? ffi::DataType::BF16 : ffi::DataType::F32;
     int64_t expected[3] = {shape.image_elements(), shape.filter_elements(), shape.result_elements()};
     if (shape.kind == ConvolutionShape::kByData) std::swap(expected[0], expected[2]);
@@ -74,8 +85,16 @@ ffi::Error convolution_handler(ffi::ThreadPool pool, ffi::RemainingArgs argument
       require(shape.out_channels, type, values, "the bias");
       bias = values.untyped_data();
     }
+    size_t next = 2 + shape.bias;
+    ChannelTerms behind;
+    if (shape.affine) {
+      for (const float** vector : {&behind.shift, &behind.factor, &behind.offset}) {
+        *vector = floats(operand(arguments, next++), shape.out_channels, "a vector of the channels");
+      }
+    }
+    if (shape.addend) behind.addend = floats(operand(arguments, next), shape.result_elements(), "the addend");
     XlaWorkers workers(pool);
-    convolution(workers, shape, a.untyped_data(), b.untyped_data(), bias, result->untyped_data());
+    convolution(workers, shape, a.untyped_data(), b.untyped_data(), bias, behind, result->untyped_data());
   });
 }
 
@@ -90,16 +109,6 @@ ffi::Error product_handler(ffi::ThreadPool pool, ffi::AnyBuffer a, ffi::AnyBuffe
     product(workers, shape, static_cast<const float*>(a.untyped_data()), static_cast<const float*>(b.untyped_data()),
             static_cast<float*>(result->untyped_data()));
   });
-}
-
-const float* floats(const ffi::AnyBuffer& buffer, int64_t expected, const char* what) {
-  require(expected, ffi::DataType::F32, buffer, what);
-  return static_cast<const float*>(buffer.untyped_data());
-}
-
-float* floats(ffi::Result<ffi::AnyBuffer>& buffer, int64_t expected) {
-  require(expected, ffi::DataType::F32, *buffer, "a result");
-  return static_cast<float*>(buffer->untyped_data());
 }
 
 ffi::Error channel_moments_handler(ffi::ThreadPool pool, ffi::AnyBuffer x, ffi::Result<ffi::AnyBuffer> mean,

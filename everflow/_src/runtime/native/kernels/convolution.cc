@@ -47,6 +47,10 @@ ConvolutionShape ConvolutionShape::parse(const int64_t* numbers, int64_t count) 
   require(s.type == 0 || s.type == 1, "unknown type");
   require(s.dims >= 1 && s.dims <= 3, "one to three spatial dimensions are needed");
   require(s.bias == 0 || (s.bias == 1 && s.kind == kForward), "a bias belongs to the forward convolution");
+  for (int64_t flag : {s.affine, s.addend}) {
+    require(flag == 0 || (flag == 1 && s.kind == kForward && s.type == 0),
+            "what comes behind belongs to the forward convolution in single precision");
+  }
   require(s.relu == 0 || (s.relu == 1 && s.kind == kForward && s.type == 0),
           "a rectifier belongs to the forward convolution in single precision");
   for (int64_t extent : {s.batch, s.in_channels, s.out_channels, s.groups}) {
@@ -179,10 +183,12 @@ std::shared_ptr<const Plan> make_plan(const ConvolutionShape& s) {
 std::shared_ptr<const Plan> plan_for(const ConvolutionShape& shape) {
   // Lives as long as the process: threads may still be at work when statics die.
   static auto* plans = new Cache<ConvolutionShape, Plan>;
-  return plans->get(shape, [&] { return make_plan(shape); });
+  ConvolutionShape key = shape;
+  key.relu = key.affine = key.addend = 0;  // not oneDNN's
+  return plans->get(key, [&] { return make_plan(key); });
 }
 
-// Results of about this many bytes stay in the cache of a core until they are rectified.
+// Results of about this many bytes stay in the cache of a core until what comes behind them is done.
 constexpr int64_t kBlockBytes = 256 << 10;
 
 // A part of a convolution that is done in one go: some images, or some rows of one image.
@@ -219,13 +225,22 @@ bool cut_rows(Piece& piece, int64_t first, int64_t last) {
   return s.before[0] >= 0 && s.before[0] < window && after(s, 0) < window && after(s, 0) > -stride;
 }
 
+// Whether something comes behind the convolution that oneDNN does not do.
+bool is_worked_on(const ConvolutionShape& shape) { return shape.relu == 1 || shape.affine == 1 || shape.addend == 1; }
+
+// Bytes of one image of the result, and how many blocks of it stay in the cache.
+int64_t image_bytes(const ConvolutionShape& shape) { return shape.result_elements() / shape.batch * 4; }
+int64_t blocks_of(const ConvolutionShape& shape) { return std::max<int64_t>(1, image_bytes(shape) / kBlockBytes); }
+
 std::vector<Piece> cut(const ConvolutionShape& shape, int threads) {
   std::vector<Piece> pieces;
   const double work = 2.0 * shape.result_elements() * shape.filter_elements() / shape.out_channels;
   threads = static_cast<int>(std::min<double>(threads, 1 + work / kWorthASecondThread));
   if (shape.batch < threads) {
     const int64_t rows = shape.kind == ConvolutionShape::kByData ? shape.size[0] : shape.output[0];
-    const int64_t per_image = std::min<int64_t>((threads + shape.batch - 1) / shape.batch, rows);
+    int64_t per_image = (threads + shape.batch - 1) / shape.batch;
+    if (is_worked_on(shape)) per_image = std::max(per_image, blocks_of(shape));
+    per_image = std::min(per_image, rows);
     bool fits = per_image > 1;
     for (int64_t image = 0; image < shape.batch && fits; ++image) {
       for (int64_t i = 0; i < per_image && fits; ++i) {
@@ -241,9 +256,9 @@ std::vector<Piece> cut(const ConvolutionShape& shape, int threads) {
     pieces.clear();
   }
   int64_t count = std::max<int64_t>(1, std::min<int64_t>(threads, shape.batch));
-  if (shape.relu) {
+  if (is_worked_on(shape)) {
     // More pieces than threads; equal ones share a primitive.
-    const int64_t images = std::max<int64_t>(1, kBlockBytes / (shape.result_elements() / shape.batch * 4));
+    const int64_t images = std::max<int64_t>(1, kBlockBytes / image_bytes(shape));
     count = std::max(count, (shape.batch + images - 1) / images);
   }
   for (int64_t i = 0; i < count; ++i) {
@@ -280,12 +295,33 @@ void rectify(float* numbers, int64_t count) {
 }
 
 EVERFLOW_VECTORS
+void add_in_place(const float* __restrict values, int64_t count, float* __restrict numbers) {
+  for (int64_t i = 0; i < count; ++i) numbers[i] += values[i];
+}
+
+// What comes behind the convolution, done to one piece of its result while that is in the cache.
+void work_on(const Piece& piece, const ConvolutionShape& shape, const ChannelTerms& behind, float* result) {
+  float* numbers = result + piece.result_offset;
+  const int64_t count = piece.shape.result_elements(), channels = shape.out_channels;
+  const float* addend = behind.addend == nullptr ? nullptr : behind.addend + piece.result_offset;
+  if (shape.affine) {
+    ChannelTerms terms = behind;
+    terms.x = numbers;
+    terms.addend = addend;
+    affine_rows(terms, 0, count / channels, channels, shape.relu == 1, numbers);
+    return;
+  }
+  if (addend != nullptr) add_in_place(addend, count, numbers);
+  if (shape.relu) rectify(numbers, count);
+}
+
+EVERFLOW_VECTORS
 void add_up(const float* __restrict values, size_t count, float* __restrict total) {
   for (size_t i = 0; i < count; ++i) total[i] += values[i];
 }
 
 void run_with_filters(Workers& workers, const ConvolutionShape& shape, const std::vector<Piece>& pieces,
-                      const void* a, const void* filters, const void* bias, void* result) {
+                      const void* a, const void* filters, const void* bias, const ChannelTerms& behind, void* result) {
   // The pieces nearly always like the same layout of the filters, so they are brought into it once.
   const Plan& first = *pieces[0].plan;
   const bool in_place = dnnl().dnnl_memory_desc_equal(first.filter, first.plain_filter.get()) != 0;
@@ -312,7 +348,7 @@ void run_with_filters(Workers& workers, const ConvolutionShape& shape, const std
                               {DNNL_ARG_DST, plan.result.get(), at(result, piece.result_offset, shape)},
                               {DNNL_ARG_BIAS, plan.bias.get(), const_cast<void*>(bias)}};
       execute(*plan.primitive, arguments, shape.bias ? 4 : 3);
-      if (shape.relu) rectify(static_cast<float*>(arguments[2].data), piece.shape.result_elements());
+      if (is_worked_on(shape)) work_on(piece, shape, behind, static_cast<float*>(result));
     } else {
       Argument arguments[] = {{DNNL_ARG_DIFF_DST, plan.result.get(), at(a, piece.result_offset, shape)},
                               {DNNL_ARG_WEIGHTS, plan.filter, weights},
@@ -371,12 +407,15 @@ std::string convolution_implementation(const ConvolutionShape& shape) {
 }
 
 void convolution(Workers& workers, const ConvolutionShape& shape, const void* a, const void* b, const void* bias,
-                 void* result) {
+                 const ChannelTerms& behind, void* result) {
   const std::vector<Piece> pieces = planned(shape, workers.count());
   if (shape.kind == ConvolutionShape::kByWeights) {
     run_by_weights(workers, shape, pieces, a, b, result);
   } else {
-    run_with_filters(workers, shape, pieces, a, b, bias, result);
+    const std::vector<float> ones(shape.affine && shape.addend ? shape.out_channels : 0, 1.0f);
+    ChannelTerms terms = behind;
+    if (!ones.empty()) terms.addend_factor = ones.data();
+    run_with_filters(workers, shape, pieces, a, b, bias, terms, result);
   }
 }
 

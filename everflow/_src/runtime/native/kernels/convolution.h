@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "channels.h"
 #include "workers.h"
 
 namespace everflow {
@@ -11,7 +12,7 @@ namespace everflow {
 // The numbers of one convolution, in the order in which Python packs them. Up to three spatial dimensions, the first
 // `dims` entries of the arrays; the padding behind follows from the others.
 struct ConvolutionShape {
-  static constexpr int kNumbers = 27;
+  static constexpr int kNumbers = 29;
   enum Kind : int64_t { kForward = 0, kByData = 1, kByWeights = 2 };
 
   int64_t kind;
@@ -19,7 +20,10 @@ struct ConvolutionShape {
   int64_t dims;
   int64_t batch, in_channels, out_channels, groups;
   int64_t bias;  // forward only: 1 adds one number per output channel
-  int64_t relu;  // forward only: 1 for max(0, .) behind it
+  // What comes behind the forward convolution, in this order; each 0 or 1.
+  int64_t affine;  // factor * (. - shift) + offset, with numbers per output channel
+  int64_t addend;  // an array of the shape of the result is added
+  int64_t relu;    // max(., 0)
   int64_t size[3], window[3], output[3], stride[3], dilation[3], before[3];
 
   // Throws Failure when the numbers contradict each other.
@@ -35,7 +39,8 @@ std::string convolution_implementation(const ConvolutionShape& shape);
 
 // forward: a = images, b = filters, result = images. By data: a = gradient of the result, b = filters, result =
 // gradient of the images. By weights: a = images, b = gradient of the result, result = gradient of the filters.
+// `behind`: what the description says comes behind, its `x` left out.
 void convolution(Workers& workers, const ConvolutionShape& shape, const void* a, const void* b, const void* bias,
-                 void* result);
+                 const ChannelTerms& behind, void* result);
 
 }  // namespace everflow

@@ -79,7 +79,8 @@ int everflow_convolution(const int64_t* numbers, int64_t count, const void* a, c
     require_bytes(expected[1] * bytes, sizes[1], "the second operand");
     require_bytes(shape.bias * shape.out_channels * bytes, sizes[2], "the bias");
     require_bytes(expected[2] * bytes, sizes[3], "the result");
-    everflow::convolution(everflow::own_workers(), shape, a, b, bias, result);
+    if (shape.affine || shape.addend) throw everflow::Failure("convolution: what comes behind is for compiled programs");
+    everflow::convolution(everflow::own_workers(), shape, a, b, bias, {}, result);
   });
 }
 
