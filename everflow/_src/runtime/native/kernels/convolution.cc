@@ -320,16 +320,39 @@ void add_up(const float* __restrict values, size_t count, float* __restrict tota
   for (size_t i = 0; i < count; ++i) total[i] += values[i];
 }
 
+// Filters of fewer bytes are brought into another layout before a second thread has woken up.
+constexpr size_t kManyFilterBytes = 256 << 10;
+// Layouts are cut between output channels, at multiples of what oneDNN's blocks hold.
+constexpr int64_t kChannelBlock = 64;
+
+// The caller's filters in the layout that `plan` wants.
+void arrange_filters(Workers& workers, const ConvolutionShape& shape, const Plan& plan, const void* filters,
+                     void* arranged) {
+  const int64_t blocks = shape.out_channels / kChannelBlock;
+  const int64_t parts = std::min<int64_t>(workers.count(), blocks);
+  const bool many = dnnl().dnnl_memory_desc_get_size(plan.filter) >= kManyFilterBytes;
+  if (shape.groups == 1 && many && parts > 1) {
+    int64_t sizes[5] = {shape.out_channels, shape.in_channels};
+    std::copy(shape.window, shape.window + shape.dims, sizes + 2);
+    std::vector<char> done(parts, 0);
+    parallel(workers, static_cast<int>(parts), [&](int i) {
+      const int64_t last = i + 1 == parts ? shape.out_channels : blocks * (i + 1) / parts * kChannelBlock;
+      done[i] = reorder_part(plan.plain_filter.get(), filters, plan.filter, arranged, static_cast<int>(shape.dims) + 2,
+                             sizes, 0, blocks * i / parts * kChannelBlock, last);
+    });
+    if (std::all_of(done.begin(), done.end(), [](char part) { return part != 0; })) return;
+  }
+  OnThisThread single;
+  reorder(plan.plain_filter.get(), filters, plan.filter, arranged);
+}
+
 void run_with_filters(Workers& workers, const ConvolutionShape& shape, const std::vector<Piece>& pieces,
                       const void* a, const void* filters, const void* bias, const ChannelTerms& behind, void* result) {
   // The pieces nearly always like the same layout of the filters, so they are brought into it once.
   const Plan& first = *pieces[0].plan;
   const bool in_place = dnnl().dnnl_memory_desc_equal(first.filter, first.plain_filter.get()) != 0;
   Scratch shared(in_place ? 0 : dnnl().dnnl_memory_desc_get_size(first.filter));
-  if (!in_place) {
-    OnThisThread single;
-    reorder(first.plain_filter.get(), filters, first.filter, shared.data());
-  }
+  if (!in_place) arrange_filters(workers, shape, first, filters, shared.data());
   const bool forward = shape.kind == ConvolutionShape::kForward;
   parallel(workers, static_cast<int>(pieces.size()), [&](int index) {
     const Piece& piece = pieces[index];

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <vector>
@@ -176,6 +177,21 @@ void reorder(const_dnnl_memory_desc_t from, const void* source, const_dnnl_memor
   }
   Argument arguments[] = {{DNNL_ARG_FROM, from, const_cast<void*>(source)}, {DNNL_ARG_TO, to, target}};
   execute(*primitive, arguments, 2);
+}
+
+bool reorder_part(const_dnnl_memory_desc_t from, const void* source, const_dnnl_memory_desc_t to, void* target,
+                  int dimensions, const int64_t* sizes, int axis, int64_t first, int64_t last) {
+  dnnl_dims_t extents, offsets = {};
+  std::copy(sizes, sizes + dimensions, extents);
+  extents[axis] = last - first;
+  offsets[axis] = first;
+  dnnl_memory_desc_t part = nullptr, target_part = nullptr;
+  if (dnnl().dnnl_memory_desc_create_submemory(&part, from, extents, offsets) != dnnl_success) return false;
+  const MemoryDesc from_part(part);
+  if (dnnl().dnnl_memory_desc_create_submemory(&target_part, to, extents, offsets) != dnnl_success) return false;
+  const MemoryDesc to_part(target_part);
+  reorder(from_part.get(), source, to_part.get(), target);
+  return true;
 }
 
 }  // namespace everflow

@@ -27,6 +27,7 @@ class Failure : public std::runtime_error {
   X(dnnl_memory_create)                                 \
   X(dnnl_memory_destroy)                                \
   X(dnnl_memory_desc_create_with_strides)               \
+  X(dnnl_memory_desc_create_submemory)                  \
   X(dnnl_memory_desc_create_with_tag)                   \
   X(dnnl_memory_desc_destroy)                           \
   X(dnnl_memory_desc_equal)                             \
@@ -128,5 +129,10 @@ void execute(const Primitive& primitive, const Argument* arguments, int count);
 
 // Copies between layouts on the calling thread.
 void reorder(const_dnnl_memory_desc_t from, const void* source, const_dnnl_memory_desc_t to, void* target);
+
+// The same of the part [first, last) of dimension `axis` of arrays with these sizes. False, and nothing done, where the
+// layouts do not come apart there.
+bool reorder_part(const_dnnl_memory_desc_t from, const void* source, const_dnnl_memory_desc_t to, void* target,
+                  int dimensions, const int64_t* sizes, int axis, int64_t first, int64_t last);
 
 }  // namespace everflow
