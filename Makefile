@@ -1,11 +1,11 @@
-# make demo | test | lint | manifest | bench: each makes its own .venv when there is none yet.
+# make demo | test | lint | manifest | bench | sanitize: each makes its own .venv when there is none yet.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_FLAGS ?= -n 2
 
-.PHONY: demo test lint manifest bench clean
+.PHONY: demo test lint manifest bench sanitize clean
 
 demo: $(STAMP)
 	$(BIN)/python examples/run_demo.py
@@ -22,6 +22,10 @@ manifest: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+sanitize: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check onednn-devel-cpu-gomp
+	$(BIN)/python -m tools.sanitize
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -69,6 +69,26 @@ def test_switched_off(not_looked_for):
         False, "switched off by EVERFLOW_NATIVE=0", "unset EVERFLOW_NATIVE")
 
 
+@pytest.fixture
+def copy(tmp_path):
+    """The library in use once more, in another file: this one has not been told where oneDNN lies."""
+    path = tmp_path / "another.so"
+    path.write_bytes(Path(module.library().functions._name).read_bytes())
+    return path
+
+
+@needs_native
+def test_another_build(copy, not_looked_for):
+    not_looked_for.setattr(module, "_built_file", lambda: copy)
+    for switch in ("1", str(copy)):
+        not_looked_for.setenv(module.SWITCH, switch)
+        not_looked_for.setattr(module, "_status", None)
+        assert module.library().functions._name == str(copy)
+    not_looked_for.setenv(module.SWITCH, str(copy.parent / "nothing.so"))
+    not_looked_for.setattr(module, "_status", None)
+    assert check_without().what.startswith("do not load: ")
+
+
 def test_not_built(not_looked_for):
     not_looked_for.setattr(module, "_built_file", lambda: None)
     status = check_without()
@@ -106,9 +126,8 @@ def test_a_library_of_something_else(not_looked_for):
 
 
 @needs_native
-def test_an_onednn_that_does_not_load(not_looked_for, tmp_path):
-    copy, broken = tmp_path / "_kernels.so", tmp_path / "libdnnl.so.3"
-    copy.write_bytes(module._built_file().read_bytes())  # another file: the one in use has found its oneDNN already
+def test_an_onednn_that_does_not_load(copy, not_looked_for, tmp_path):
+    broken = tmp_path / "libdnnl.so.3"
     not_looked_for.setattr(module, "_built_file", lambda: copy)
     not_looked_for.setattr(module, "_onednn_file", lambda: broken)
     for content in (b"not a library", copy.read_bytes()):
@@ -130,12 +149,13 @@ def test_without_libgomp(not_looked_for):
 
 
 @needs_native
-def test_a_jax_that_does_not_take_them(not_looked_for, monkeypatch):
+def test_a_jax_that_does_not_take_them(copy, not_looked_for):
     def refuse(name, handler, platform):
         raise ValueError("unsupported version of the interface\nand more")
 
+    not_looked_for.setattr(module, "_built_file", lambda: copy)
     found = module.library()
-    monkeypatch.setattr(jax.ffi, "register_ffi_target", refuse)
+    not_looked_for.setattr(jax.ffi, "register_ffi_target", refuse)
     assert module.compiled_library(jax) is None
     assert module.library() is found  # eager calls do not need XLA
     status = module.status()
@@ -194,12 +214,12 @@ PROGRAM = """
 
 def test_the_same_values_without(tmp_path):
     values = []
-    for switch in ("0", ""):
-        target = tmp_path / f"values{switch}.npz"
+    for number, switch in enumerate([{module.SWITCH: "0"}, {}]):
+        target = tmp_path / f"values{number}.npz"
         done = subprocess.run([sys.executable, "-c", textwrap.dedent(PROGRAM), target], capture_output=True, text=True,
-                              env=python_environment(**{module.SWITCH: switch}), timeout=600)
+                              env=python_environment(**switch), timeout=600)
         assert (done.returncode, done.stderr) == (0, "")
-        assert (done.stdout == "switched off by EVERFLOW_NATIVE=0\n") == (switch == "0")
+        assert (done.stdout == "switched off by EVERFLOW_NATIVE=0\n") == (bool(switch) or SWITCHED_OFF)
         values.append(dict(np.load(target)))
     without, with_them = values
     for name, value in without.items():

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+# "0" does without the native kernels; the path of another build takes that one.
 SWITCH = "EVERFLOW_NATIVE"
 _ONEDNN = "onednn-cpu-gomp"
 _ONEDNN_FILE = "libdnnl.so.3"
@@ -132,9 +133,10 @@ def _load() -> None:
 
 
 def _find() -> tuple[Library | None, Status]:
-    if os.environ.get(SWITCH, "") == "0":
+    switch = os.environ.get(SWITCH, "")
+    if switch == "0":
         return None, Status(False, f"switched off by {SWITCH}=0", f"unset {SWITCH}")
-    built = _built_file()
+    built = Path(switch) if switch not in ("", "1") else _built_file()
     if built is None:
         return None, Status(
             False, "not built: convolutions run on XLA's own kernels, several times slower",

@@ -35,7 +35,7 @@ void load_dnnl(const char* path) {
   std::lock_guard<std::mutex> lock(loading);
   if (loaded.load() != nullptr) return;
   int flags = RTLD_NOW | RTLD_LOCAL;
-#if defined(RTLD_DEEPBIND) && !defined(__SANITIZE_ADDRESS__)
+#if defined(RTLD_DEEPBIND) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   flags |= RTLD_DEEPBIND;  // its own symbols first, whatever else the process has loaded
 #endif
   void* library = dlopen(path, flags);

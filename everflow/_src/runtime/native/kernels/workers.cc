@@ -68,7 +68,8 @@ void parallel(Workers& workers, int pieces, const std::function<void(int)>& work
   job->take_part();
   std::unique_lock<std::mutex> lock(job->mutex);
   job->all_done.wait(lock, [&] { return job->done == job->pieces; });
-  if (job->failure) std::rethrow_exception(job->failure);
+  // Taken along: a thread that comes late must not be the one that destroys it.
+  if (std::exception_ptr failure = std::move(job->failure)) std::rethrow_exception(failure);
 }
 
 std::mutex& shared_state() {

@@ -1,0 +1,204 @@
+// What the kernels share between threads, used hard by several: a program for the sanitizers (`make sanitize`).
+//
+//   threads PATH_OF_ONEDNN
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "convolution.h"
+#include "dnnl_api.h"
+#include "product.h"
+#include "scratch.h"
+#include "workers.h"
+
+namespace {
+
+using namespace everflow;
+
+void expect(bool condition, const char* what) {
+  if (condition) return;
+  std::fprintf(stderr, "failed: %s\n", what);
+  std::exit(1);
+}
+
+void in_threads(int count, const std::function<void(int)>& work) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < count; ++i) threads.emplace_back([&work, i] { work(i); });
+  for (std::thread& thread : threads) thread.join();
+}
+
+// Every task in a thread of its own, some of them long after its call has returned.
+class LateWorkers : public Workers {
+ public:
+  ~LateWorkers() override {
+    for (std::thread& thread : threads_) thread.join();
+  }
+  int count() const override { return 4; }
+  void schedule(std::function<void()> task) override {
+    std::lock_guard<std::mutex> lock(mutex_);
+    const int delay = static_cast<int>(threads_.size()) % 5;
+    threads_.emplace_back([task = std::move(task), delay] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(delay));
+      task();
+    });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::thread> threads_;
+};
+
+// Threads that never come, and threads that cannot be had.
+class AbsentWorkers : public Workers {
+ public:
+  int count() const override { return 4; }
+  void schedule(std::function<void()>) override {}
+};
+
+class RefusingWorkers : public Workers {
+ public:
+  int count() const override { return 4; }
+  void schedule(std::function<void()> task) override {
+    if (accepted_.fetch_add(1) % 2 == 1) throw std::runtime_error("no thread");
+    std::thread(std::move(task)).detach();
+  }
+
+ private:
+  std::atomic<int> accepted_{0};
+};
+
+void every_piece_is_done_once(Workers& workers) {
+  for (int pieces : {0, 1, 2, 3, 7, 40}) {
+    std::vector<int> done(pieces, 0);  // not atomic: a piece belongs to one thread
+    parallel(workers, pieces, [&](int i) { ++done[i]; });
+    for (int times : done) expect(times == 1, "a piece was left out or done twice");
+  }
+}
+
+void failures_reach_the_caller(Workers& workers) {
+  std::atomic<int> begun{0};
+  bool caught = false;
+  try {
+    parallel(workers, 9, [&](int i) {
+      ++begun;
+      if (i % 3 == 1) throw Failure("piece");
+    });
+  } catch (const Failure& failure) {
+    caught = std::strcmp(failure.what(), "piece") == 0;
+  }
+  expect(caught, "the failure of a piece was lost");
+  expect(begun == 9, "a failure left pieces undone");
+}
+
+void scratch_memory() {
+  in_threads(4, [](int number) {
+    for (int i = 0; i < 200; ++i) {
+      const size_t bytes = size_t{64} << (i * 7 + number) % 16;
+      Scratch one(bytes), two(bytes / 2);
+      std::memset(one.data(), number, bytes);
+      std::memset(two.data(), number + 1, bytes / 2);
+      Scratch moved(std::move(one));
+      one = std::move(two);
+      const unsigned char* first = static_cast<unsigned char*>(moved.data());
+      expect(first[0] == number && first[bytes - 1] == number, "scratch memory is shared");
+      if (i % 50 == 49) trim_scratch();
+    }
+  });
+  for (size_t megabytes = 20; megabytes < 40; ++megabytes) Scratch large(megabytes << 20);
+  expect(scratch_bytes_kept() <= size_t{256} << 20, "too much scratch memory is kept");
+  trim_scratch();
+  expect(scratch_bytes_kept() == 0, "scratch memory is left");
+}
+
+std::vector<float> numbers(int64_t count, unsigned seed) {
+  std::vector<float> values(count);
+  for (float& value : values) {
+    seed = seed * 1664525u + 1013904223u;
+    value = static_cast<float>(seed >> 8) / (1 << 23) - 1.0f;
+  }
+  return values;
+}
+
+// Windows of 3 x 3 under padding that keeps the size.
+ConvolutionShape convolution_shape(int64_t kind, int64_t batch, int64_t size, int64_t channels, int64_t relu) {
+  const int64_t description[ConvolutionShape::kNumbers] = {
+      kind, 0, 2, batch, channels, 16, 1, relu, relu, size, size, 0, 3, 3, 0, size, size, 0, 1, 1, 0, 1, 1, 0, 1, 1, 0};
+  return ConvolutionShape::parse(description, ConvolutionShape::kNumbers);
+}
+
+std::vector<float> convolve(Workers& workers, const ConvolutionShape& s) {
+  int64_t counts[3] = {s.image_elements(), s.filter_elements(), s.result_elements()};
+  if (s.kind == ConvolutionShape::kByData) std::swap(counts[0], counts[2]);
+  if (s.kind == ConvolutionShape::kByWeights) std::swap(counts[1], counts[2]);
+  const std::vector<float> a = numbers(counts[0], 1), b = numbers(counts[1], 2), bias = numbers(s.out_channels, 3);
+  std::vector<float> result(counts[2]);
+  convolution(workers, s, a.data(), b.data(), s.bias ? bias.data() : nullptr, result.data());
+  return result;
+}
+
+void convolutions(Workers& workers) {
+  for (int64_t size : {9, 33}) {
+    for (int64_t batch : {1, 2, 5}) {
+      in_threads(3, [&](int thread) {
+        for (int64_t kind : {0, 1, 2}) {
+          const auto shape = convolution_shape(kind, batch, size, 8, kind == 0 && thread == 2);
+          const std::vector<float> first = convolve(workers, shape);
+          for (int i = 0; i < 3; ++i) expect(convolve(workers, shape) == first, "a convolution is not the same again");
+        }
+      });
+    }
+  }
+  // More shapes than the cache keeps are not tried here; new ones in all threads at once are.
+  in_threads(4, [&](int) {
+    for (int64_t size = 10; size < 18; ++size) convolve(workers, convolution_shape(0, 2, size, 5, 1));
+  });
+}
+
+void products(Workers& workers) {
+  const int64_t shapes[][ProductShape::kNumbers] = {{1, 200, 90, 64, 0, 0}, {1, 90, 200, 64, 1, 1},
+                                                    {1, 9, 7, 40000, 0, 1}, {7, 40, 50, 60, 1, 0}};
+  in_threads(3, [&](int) {
+    for (const auto& description : shapes) {
+      const auto s = ProductShape::parse(description, ProductShape::kNumbers);
+      const std::vector<float> a = numbers(s.count * s.rows * s.inner, 1), b = numbers(s.count * s.inner * s.columns, 2);
+      std::vector<float> first(s.count * s.rows * s.columns), again(first.size());
+      product(workers, s, a.data(), b.data(), first.data());
+      product(workers, s, a.data(), b.data(), again.data());
+      expect(first == again, "a product is not the same again");
+    }
+  });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  expect(argc == 2, "one argument: the path of oneDNN's library");
+  in_threads(2, [&](int) { load_dnnl(argv[1]); });
+  LateWorkers late;
+  AbsentWorkers absent;
+  RefusingWorkers refusing;
+  for (Workers* workers : {static_cast<Workers*>(&late), static_cast<Workers*>(&absent),
+                           static_cast<Workers*>(&refusing), &own_workers()}) {
+    in_threads(3, [&](int) {
+      for (int i = 0; i < 10; ++i) {
+        every_piece_is_done_once(*workers);
+        failures_reach_the_caller(*workers);
+      }
+    });
+  }
+  scratch_memory();
+  for (Workers* workers : {static_cast<Workers*>(&late), static_cast<Workers*>(&refusing), &own_workers()}) {
+    convolutions(*workers);
+    products(*workers);
+  }
+  trim_scratch();
+  std::puts("done");
+  return 0;
+}
