@@ -116,15 +116,10 @@ def _einsum(xp: Any, operands: list[Any], *, equation: str) -> Any:
             operands.append(np.eye(sizes[label]).astype(operands[0].dtype))
             inputs.append(label + other)
     if "..." not in output:
-        # What an ellipsis stands for and the output lacks is summed.
-        operands = list(operands)
-        for index, labels in enumerate(inputs):
-            if "..." in labels:
-                before, missing, after = _split(labels, operands[index].ndim, equation)
-                operands[index] = xp.sum(
-                    operands[index], tuple(range(len(before), len(before) + missing)), operands[index].dtype
-                )
-                inputs = [*inputs[:index], before + after, *inputs[index + 1 :]]
+        widths = [_split(labels, x.ndim, equation)[1] for labels, x in zip(inputs, operands) if "..." in labels]
+        if any(widths):
+            raise invalid(f"Output contains {max(widths)} broadcasting dimension(s) but no ellipsis (...)")
+        inputs = [labels.replace("...", "") for labels in inputs]
     return _contract(xp, ",".join(inputs) + "->" + output, operands)
 
 
