@@ -60,10 +60,10 @@ def _matmul_kernel(xp: Any, a: Any, b: Any, *, transpose_a: bool, transpose_b: b
 
 def _matmul_xla(jax: Any, a: Any, b: Any, *, transpose_a: bool, transpose_b: bool) -> Any:
     _check_matrices(a, b, transpose_a, transpose_b)
-    return _compiled_product(jax, a, b, transpose_a, transpose_b)
+    return compiled_product(jax, a, b, transpose_a, transpose_b)
 
 
-def _compiled_product(jax: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
+def compiled_product(jax: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
     """The product of tracers, by the native kernels where these are faster than XLA."""
 
     def otherwise(a: Any, b: Any) -> Any:
@@ -113,11 +113,11 @@ def _batch_matmul_xla(jax: Any, x: Any, y: Any, *, adj_x: bool, adj_y: bool) -> 
     _check_batches(x, y, adj_x, adj_y)
     if y.ndim == 2 and x.ndim > 2 and x.dtype == np.float32 and 0 not in x.shape:
         x = _turned(x) if adj_x else x
-        product = _compiled_product(jax, x.reshape(-1, x.shape[-1]), y, False, adj_y)
+        product = compiled_product(jax, x.reshape(-1, x.shape[-1]), y, False, adj_y)
         return product.reshape(*x.shape[:-1], product.shape[-1])
     if x.shape[:-2] != y.shape[:-2] or x.dtype != np.float32:
         return _batch_matmul_kernel(jax.numpy, x, y, adj_x=adj_x, adj_y=adj_y)
-    return _compiled_product(jax, x, y, adj_x, adj_y)
+    return compiled_product(jax, x, y, adj_x, adj_y)
 
 
 def _batch_matmul_kernel(xp: Any, x: Any, y: Any, *, adj_x: bool, adj_y: bool) -> Any:
