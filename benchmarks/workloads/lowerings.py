@@ -138,6 +138,18 @@ _declare(
     _jax_attention, (8, 8, 128, 64),
 )
 
+def _attention_by_einsum(framework: Any, softmax: Callable[[Any], Any], q: Any, k: Any, v: Any) -> Any:
+    scores = framework.einsum("btnh,bsnh->bnts", q, k) * 0.125
+    return framework.einsum("bnts,bsnh->btnh", softmax(scores), v)
+
+
+_declare(
+    "attention by einsum 8x128x8x64, forward and back", [normal(8, 128, 8, 64, seed=i) for i in range(3)],
+    lambda tf, *a: _attention_by_einsum(tf, tf.nn.softmax, *a),
+    lambda torch, *a: _attention_by_einsum(torch, lambda x: torch.softmax(x, -1), *a),
+    lambda jax, *a: _attention_by_einsum(jax.numpy, jax.nn.softmax, *a), (8, 128, 8, 64),
+)
+
 CLASSES = labels(4096, 1000)
 
 

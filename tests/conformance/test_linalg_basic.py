@@ -397,3 +397,14 @@ def test_global_norm_and_l2_normalize():
         lambda a, b: tf.linalg.global_norm([a, b]), [a, b], np.float64(np.sqrt((a**2).sum() + (b**2).sum()))
     )
     check(lambda a: tf.linalg.l2_normalize(a), [a], a / np.linalg.norm(a))
+
+
+@pytest.mark.parametrize("equation", ["...ij->ij", "...i->", "...ij,...jk->ik", "...ij,jk->ik"])
+def test_einsum_refuses_to_sum_what_an_ellipsis_stands_for(equation):
+    operands = [tf.ones([2, 2, 2])] * equation.count("...") + [tf.ones([2, 2])] * equation.count(",jk")
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"broadcasting dimension\(s\) but no ellipsis"):
+        tf.einsum(equation, *operands)
+
+
+def test_an_ellipsis_of_einsum_may_stand_for_nothing():
+    np.testing.assert_array_equal(tf.einsum("...ij,jk->ik", tf.ones([2, 3]), tf.ones([3, 2])), 3 * np.ones([2, 2]))

@@ -91,3 +91,67 @@ def test_mistakes():
         tf.einsum("ij,jk->ik", x, x)
     with pytest.raises(TypeError, match="Invalid keyword"):
         tf.einsum("ij->ji", x, nam="x")
+
+
+def random_contraction(random):
+    """An equation of two operands with labels in any order, and sizes of which some are 1 or 0."""
+    letters = list("abcdefg")
+    random.shuffle(letters)
+    shared, summed, left, right, alone = (random.integers(0, 3, 5) + [0, 0, 0, 0, -1]).clip(0)
+    groups, start = [], 0
+    for count in (shared, summed, left, right, alone):
+        groups.append(letters[start:start + count])
+        start += count
+    batch, inner, rows, columns, rest = groups
+    operand_labels = [batch + inner + rows + rest, batch + inner + columns]
+    output = batch + rows + columns
+    for labels in (*operand_labels, output):
+        random.shuffle(labels)
+    sizes = {c: int(random.choice([0, 1, 2, 3, 5], p=[0.03, 0.17, 0.3, 0.3, 0.2])) for c in letters}
+    equation = f"{''.join(operand_labels[0])},{''.join(operand_labels[1])}->{''.join(output)}"
+    return equation, [random.standard_normal([sizes[c] for c in labels]) for labels in operand_labels]
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_compiled_contractions_are_those_of_double_precision(seed):
+    equation, values = random_contraction(np.random.default_rng(seed))
+
+    @tf.function(jit_compile=True)
+    def both(a, b):
+        with tf.GradientTape() as tape:
+            tape.watch([a, b])
+            result = tf.einsum(equation, a, b)
+            total = tf.reduce_sum(result * result)
+        return result, *tape.gradient(total, [a, b])
+
+    a, b = values
+    left, _, output = equation.partition("->")
+    one, other = left.split(",")
+    expected = np.einsum(equation, a, b)
+    found, by_a, by_b = both(*[tf.constant(v, tf.float32) for v in values])
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4, atol=1e-4)
+    # What only one operand has was summed: its gradient is the same along it.
+    kept = "".join(c for c in one if c in other + output)
+    gradient = np.einsum(f"{output},{other}->{kept}", 2 * expected, b)
+    gradient = gradient.reshape([a.shape[i] if c in kept else 1 for i, c in enumerate(one)])
+    np.testing.assert_allclose(by_a.numpy(), np.broadcast_to(gradient, a.shape), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(by_b.numpy(), np.einsum(f"{output},{one}->{other}", 2 * expected, a),
+                               rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(("equation", "shapes"), [
+    ("...ij,...jk->...ik", [(2, 1, 3, 4), (5, 4, 2)]),
+    ("...ij,jk->k...i", [(2, 3, 4), (4, 2)]),
+    ("b...h,s...h->b...s", [(2, 3, 4), (5, 3, 4)]),
+])
+def test_compiled_ellipses_broadcast_as_numpy_has_them(equation, shapes):
+    values = [RANDOM.normal(size=shape).astype(np.float32) for shape in shapes]
+    compiled = tf.function(lambda a, b: tf.einsum(equation, a, b), jit_compile=True)
+    np.testing.assert_allclose(compiled(*values).numpy(), np.einsum(equation, *values), rtol=1e-4, atol=1e-5)
+
+
+def test_nan_and_infinity_pass_a_compiled_contraction():
+    a, b = np.ones((2, 3, 4), np.float32), np.ones((4, 2), np.float32)
+    a[0, 1, 2], a[1, 2, 3] = np.nan, -np.inf
+    result = tf.function(lambda a, b: tf.einsum("bij,jk->bik", a, b), jit_compile=True)(a, b).numpy()
+    assert np.isnan(result[0, 1]).all() and np.isneginf(result[1, 2]).all() and np.isfinite(result).sum() == 8

@@ -128,3 +128,30 @@ def test_only_the_gradient_that_is_asked_for_is_computed():
         types = [operation.type for operation in graph.get_operations()]
     assert gradient.shape == [3, 5]
     assert types.count("BatchMatMulV2") == 1 and types.count("MatMul") == 1
+
+
+@pytest.mark.parametrize(("rows", "inner", "columns"), [(64, 100, 70), (100, 64, 10), (8192, 1, 3), (70, 0, 64)])
+def test_a_transposed_left_operand_compiles_to_the_same_product(rows, inner, columns):
+    random = np.random.default_rng([rows, inner])
+    a, b = (random.standard_normal(s).astype(np.float32) for s in ((inner, rows), (inner, columns)))
+    product = tf.function(lambda a, b: tf.matmul(a, b, transpose_a=True), jit_compile=True)
+    expected = a.astype(np.float64).T @ b.astype(np.float64)
+    np.testing.assert_allclose(product(a, b).numpy(), expected, rtol=1e-5, atol=1e-4)
+
+
+def test_a_compiled_transposed_product_is_mapped_and_differentiated():
+    random = np.random.default_rng(5)
+    a, b = (tf.constant(random.standard_normal(s).astype(np.float32)) for s in ((3, 70, 64), (3, 70, 5)))
+
+    @tf.function(jit_compile=True)
+    def mapped(a, b):
+        with tf.GradientTape() as tape:
+            tape.watch(a)
+            product = tf.vectorized_map(lambda ab: tf.matmul(ab[0], ab[1], transpose_a=True), (a, b))
+        return product, tape.gradient(product, a)
+
+    product, gradient = mapped(a, b)
+    expected = np.matmul(np.swapaxes(a.numpy(), 1, 2).astype(np.float64), b.numpy())
+    np.testing.assert_allclose(product.numpy(), expected, rtol=1e-4, atol=1e-4)
+    rows = b.numpy().sum(2, keepdims=True, dtype=np.float64)
+    np.testing.assert_allclose(gradient.numpy(), np.broadcast_to(rows, a.shape), rtol=1e-4, atol=1e-4)

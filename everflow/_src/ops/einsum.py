@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections import Counter
 from typing import Any
 
@@ -15,6 +16,7 @@ from everflow._src.framework.registry import op
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.ops.broadcasting import sum_to_shape
 from everflow._src.ops.by_name import cards
+from everflow._src.ops.linalg_products import compiled_product
 from everflow._src.ops.math_arithmetic import conjugated
 from everflow._src.ops.naming import name_scope
 from everflow._src.runtime.failures import invalid
@@ -96,7 +98,8 @@ def _contract(xp: Any, equation: str, operands: list[Any]) -> Any:
     return np.einsum(equation, *operands, optimize=True)
 
 
-def _einsum(xp: Any, operands: list[Any], *, equation: str) -> Any:
+def _prepared(operands: list[Any], equation: str) -> tuple[list[str], str, list[Any]]:
+    """Labels and operands for a contraction in which no label stands twice in the output."""
     inputs, output = parse_equation(equation, len(operands))
     sizes: dict[str, int] = {}
     for labels, operand in zip(inputs, operands):
@@ -116,16 +119,85 @@ def _einsum(xp: Any, operands: list[Any], *, equation: str) -> Any:
             operands.append(np.eye(sizes[label]).astype(operands[0].dtype))
             inputs.append(label + other)
     if "..." not in output:
-        # What an ellipsis stands for and the output lacks is summed.
-        operands = list(operands)
-        for index, labels in enumerate(inputs):
-            if "..." in labels:
-                before, missing, after = _split(labels, operands[index].ndim, equation)
-                operands[index] = xp.sum(
-                    operands[index], tuple(range(len(before), len(before) + missing)), operands[index].dtype
-                )
-                inputs = [*inputs[:index], before + after, *inputs[index + 1 :]]
+        widths = [_split(labels, x.ndim, equation)[1] for labels, x in zip(inputs, operands) if "..." in labels]
+        if any(widths):
+            raise invalid(f"Output contains {max(widths)} broadcasting dimension(s) but no ellipsis (...)")
+        inputs = [labels.replace("...", "") for labels in inputs]
+    return inputs, output, operands
+
+
+def _einsum(xp: Any, operands: list[Any], *, equation: str) -> Any:
+    inputs, output, operands = _prepared(operands, equation)
     return _contract(xp, ",".join(inputs) + "->" + output, operands)
+
+
+def _einsum_xla(jax: Any, operands: list[Any], *, equation: str) -> Any:
+    inputs, output, operands = _prepared(operands, equation)
+    if len(operands) == 2 and all(x.dtype == np.float32 and x.size for x in operands):
+        result = _as_product(jax, inputs, output, operands)
+        if result is not None:
+            return result
+    return _contract(jax.numpy, ",".join(inputs) + "->" + output, operands)
+
+
+def _without_ellipsis(inputs: list[str], output: str, operands: list[Any]) -> tuple[list[str], str]:
+    """The labels, with letters for the axes that an ellipsis stands for; the last ones are common to all."""
+    used = set("".join(inputs))
+    free = "".join(c for c in _LETTERS if c not in used)
+    widths = [_split(labels, x.ndim, labels)[1] for labels, x in zip(inputs, operands)]
+    letters = free[: max(widths)]
+    named = [labels.replace("...", letters[len(letters) - width :]) for labels, width in zip(inputs, widths)]
+    return named, output.replace("...", letters)
+
+
+def _as_product(jax: Any, inputs: list[str], output: str, operands: list[Any]) -> Any:
+    """A contraction of two operands as one product of (batches of) matrices; None where it is none.
+
+    The product is that of `tf.matmul`, with all that makes it fast.
+    """
+    (left, right), output = _without_ellipsis(inputs, output, operands)
+    a, b = operands
+    if output and output[-1] in left and output[-1] not in right:
+        # Products have the columns last: the other way round, the result need not be transposed.
+        a, b, left, right = b, a, right, left
+    sizes = dict(zip(left, a.shape))
+    if len(set(left)) != len(left) or len(set(right)) != len(right):
+        return None
+    if any(sizes.setdefault(c, size) != size for c, size in zip(right, b.shape)):
+        return None  # an axis is broadcast
+    a, left = _summed(a, left, right + output)
+    b, right = _summed(b, right, left + output)
+    batch = "".join(c for c in left if c in right and c in output)
+    inner = "".join(c for c in left if c in right and c not in output)
+    rows = "".join(c for c in left if c not in right)
+    columns = "".join(c for c in right if c not in left)
+    if not inner or not rows or not columns:
+        return None  # nothing but sums and element-wise products: loops that XLA makes well
+    a, turned_a = _as_matrices(a, left, batch, rows, inner, sizes)
+    b, turned_b = _as_matrices(b, right, batch, inner, columns, sizes)
+    product = compiled_product(jax, a, b, turned_a, turned_b)
+    product = product.reshape([sizes[c] for c in batch + rows + columns])
+    return product.transpose([(batch + rows + columns).index(c) for c in output])
+
+
+def _summed(x: Any, labels: str, needed: str) -> tuple[Any, str]:
+    """`x` without the axes that nothing else has."""
+    alone = tuple(i for i, c in enumerate(labels) if c not in needed)
+    return (x.sum(alone) if alone else x), "".join(c for c in labels if c in needed)
+
+
+def _as_matrices(
+    x: Any, labels: str, batch: str, first: str, second: str, sizes: dict[str, int]
+) -> tuple[Any, bool]:
+    """`x` as matrices of the first by the second labels; True with those that lie there the other way round."""
+    turned = labels == batch + second + first
+    wanted = batch + (second + first if turned else first + second)
+    if labels != wanted:
+        x = x.transpose([labels.index(c) for c in wanted])
+    shape = [math.prod(sizes[c] for c in group) for group in ((second, first) if turned else (first, second))]
+    if batch:
+        shape.insert(0, math.prod(sizes[c] for c in batch))
+    return x.reshape(shape), turned
 
 
 # ---- shape and gradient
@@ -262,6 +334,7 @@ Einsum = op(
     T=dtypes.REAL + dtypes.COMPLEX,
     equation="",
     kernel=_einsum,
+    xla=_einsum_xla,
     shape=_einsum_shape,
     gradient=_einsum_gradient,
     sample=lambda: (

@@ -16,6 +16,7 @@ from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.ops import clipping, linalg_products, math_arithmetic, math_functions
 from everflow._src.ops.naming import name_scope
 from everflow._src.ops.nn_windows import is_channels_first
+from everflow._src.ops.reductions import compiled_sum
 from everflow._src.runtime.failures import invalid
 
 _FLOATS = (dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64)
@@ -57,7 +58,9 @@ def _bias_gradient_axes(ndim: int, data_format: str) -> tuple[int, ...]:
 
 def _bias_add_grad(xp: Any, dy: Any, *, data_format: str) -> Any:
     work = dy.astype(np.float32) if np.dtype(dy.dtype).itemsize == 2 else dy
-    return work.sum(axis=_bias_gradient_axes(dy.ndim, data_format), dtype=work.dtype).astype(dy.dtype)
+    axes = _bias_gradient_axes(dy.ndim, data_format)
+    total = work.sum(axis=axes, dtype=work.dtype) if xp is np else compiled_sum(xp, work, axes)
+    return total.astype(dy.dtype)
 
 
 def _bias_grad_shape(op: Any) -> TensorShape:

@@ -41,6 +41,11 @@ def left_to_xla() -> Iterator[None]:
         _left.active = before
 
 
+def is_left_to_xla() -> bool:
+    """Whether the thread traces inside of `left_to_xla`."""
+    return getattr(_left, "active", False)
+
+
 def compiled(jax: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool, otherwise: Callable[[Any, Any], Any]
              ) -> Any:
     """The product of two tracers of shape [..., rows, inner] and [..., inner, columns]; None where XLA does better.
@@ -51,7 +56,7 @@ def compiled(jax: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool, oth
       transpose_a, transpose_b: the last two dimensions of an operand are the other way round.
       otherwise: computes the same by XLA; it stands in under `vmap`.
     """
-    if getattr(_left, "active", False):
+    if is_left_to_xla():
         return None
     if a.dtype != np.float32 or b.dtype != np.float32 or a.ndim < 2 or a.shape[:-2] != b.shape[:-2]:
         return None
