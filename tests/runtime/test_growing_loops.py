@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import everflow as tf
+from everflow._src.runtime import frames
 from everflow._src.runtime.frames import LoopRecord
 from everflow._src.runtime.growing_loops import GrowingLoop
 
@@ -16,6 +17,13 @@ X = RANDOM.randn(3, 4)
 LENGTHS = (5, 5, 0, 40, 1, 32, 33, 200, 7)
 
 
+@pytest.fixture(autouse=True)
+def compiled_ever_after(request, monkeypatch):
+    """Which way is faster must not decide what is tested."""
+    if request.node.name != "test_the_faster_way_is_kept":
+        monkeypatch.setattr(frames, "_COMPILED_TRIALS", -1)
+
+
 def compiled_loops():
     gc.collect()
     return {id(o): o for o in gc.get_objects() if isinstance(o, GrowingLoop)}
@@ -23,7 +31,7 @@ def compiled_loops():
 
 def refused_loops():
     gc.collect()
-    return sum(1 for o in gc.get_objects() if isinstance(o, LoopRecord) and o.compiled is False)
+    return sum(1 for o in gc.get_objects() if isinstance(o, LoopRecord) and o.pieces is False)
 
 
 @pytest.fixture
@@ -348,3 +356,30 @@ def test_errors_name_the_operation():
 
     with pytest.raises((tf.errors.InvalidArgumentError, ValueError), match="(?i)reshape"):
         wrong(tf.constant(X), tf.constant(3))
+
+
+# ---- which way
+
+
+def test_the_faster_way_is_kept():
+    body = tf.function(lambda: 0).get_concrete_function().function
+    for compiled_seconds, wanted in ((0.5, True), (2.0, False)):
+        record = LoopRecord()
+        assert not record.is_hot(body)  # the host is first
+        record.note(False, 30.0, 10)
+        for run in range(4):
+            assert record.is_hot(body)
+            record.pieces = record.pieces or object()
+            record.note(True, 10 * compiled_seconds if run else 60.0, 10)
+        assert not record.is_hot(body)  # once more there, warm
+        record.note(False, 10.0, 10)
+        for _ in range(3):
+            assert record.is_hot(body) == wanted
+
+
+def test_short_loops_are_not_compiled():
+    body = tf.function(lambda: 0).get_concrete_function().function
+    record = LoopRecord()
+    for _ in range(9):
+        record.note(False, 1e-5, 3)
+        assert not record.is_hot(body)

@@ -8,6 +8,7 @@ state of its operation, and run functions.  `HostFrame` does so at once; the fra
 from __future__ import annotations
 
 import copy
+import math
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -25,6 +26,8 @@ from everflow._src.runtime.resources import EAGER_STORE, Store, VariableResource
 _MOST_SEQUENCES = 20_000
 # A loop that takes the host this many seconds is worth compiling when it runs again.
 _HOT_LOOP = 150e-6
+# After so many runs in compiled pieces the host has another try, and the faster is kept.
+_COMPILED_TRIALS = 4
 
 _program_factory: Callable[[GraphFunction], Any] | None = None
 _program_class: Callable[..., Any] | None = None
@@ -56,26 +59,47 @@ def program_of(function: GraphFunction) -> Any:
 
 
 class LoopRecord:
-    """What is known of a loop that the host runs.
+    """What is known of a loop that needs the host: how long an iteration takes there, and in compiled pieces.
 
     Attributes:
-      runs, seconds: how often it ran there, and how long.
-      compiled: what runs it otherwise, once it was compiled; False when it cannot be.
+      runs: how often the host ran it.
+      pieces: what runs it otherwise, once it was compiled; False when it cannot be, or is slower.
     """
 
-    __slots__ = ("runs", "seconds", "compiled")
+    __slots__ = ("runs", "pieces", "_seconds", "_compiled_runs", "_fastest", "_settled")
 
     def __init__(self) -> None:
         self.runs = 0
-        self.seconds = 0.0
-        self.compiled: Any = None
+        self.pieces: Any = None
+        self._seconds = 0.0
+        self._compiled_runs = 0
+        self._fastest = {True: math.inf, False: math.inf}  # seconds an iteration, compiled or not
+        self._settled = False
 
     def is_hot(self, body: GraphFunction) -> bool:
-        """True when the loop is worth compiling."""
+        """True when the loop is to run in compiled pieces this time."""
         now = body.extra.get("compile_now")
-        if self.compiled is False or now is False:
+        if self.pieces is False or now is False:
             return False
-        return bool(self.compiled or now or self.runs and self.seconds > self.runs * _HOT_LOOP)
+        if now or self._settled:
+            return True
+        if self._compiled_runs == _COMPILED_TRIALS:
+            return False  # once more on the host, where all is warm by now
+        return self.runs > 0 and self._seconds > self.runs * _HOT_LOOP
+
+    def note(self, compiled: bool, seconds: float, iterations: int) -> None:
+        """Takes note of a run; after some in both ways the faster is kept."""
+        if compiled:
+            self._compiled_runs += 1
+        else:
+            self.runs += 1
+            self._seconds += seconds
+        if iterations and (not compiled or self._compiled_runs > 1):
+            self._fastest[compiled] = min(self._fastest[compiled], seconds / iterations)
+        if not compiled and self._compiled_runs == _COMPILED_TRIALS and not self._settled:
+            self._settled = True
+            if self._fastest[True] > self._fastest[False]:
+                self.pieces = False
 
 
 class EagerOp:
@@ -174,8 +198,7 @@ class HostFrame:
                 break
             state = body_program.execute(state, self)
             count += 1
-        record.seconds += time.perf_counter() - started
-        record.runs += 1
+        record.note(False, time.perf_counter() - started, count)
         return [on_host(v) for v in state]
 
     def map_rows(self, function: GraphFunction, arguments: Sequence[Any], mapped: Sequence[int], rows: int
