@@ -19,8 +19,9 @@ LENGTHS = (5, 5, 0, 40, 1, 32, 33, 200, 7)
 
 @pytest.fixture(autouse=True)
 def compiled_ever_after(request, monkeypatch):
-    """Which way is faster must not decide what is tested."""
-    if request.node.name != "test_the_faster_way_is_kept":
+    """How long anything takes must not decide what is tested."""
+    if not request.node.name.startswith("test_record"):
+        monkeypatch.setattr(frames, "_COMPILING_TAKES", 0.0)
         monkeypatch.setattr(frames, "_COMPILED_TRIALS", -1)
 
 
@@ -361,25 +362,41 @@ def test_errors_name_the_operation():
 # ---- which way
 
 
-def test_the_faster_way_is_kept():
-    body = tf.function(lambda: 0).get_concrete_function().function
-    for compiled_seconds, wanted in ((0.5, True), (2.0, False)):
-        record = LoopRecord()
-        assert not record.is_hot(body)  # the host is first
-        record.note(False, 30.0, 10)
-        for run in range(4):
-            assert record.is_hot(body)
-            record.pieces = record.pieces or object()
-            record.note(True, 10 * compiled_seconds if run else 60.0, 10)
-        assert not record.is_hot(body)  # once more there, warm
-        record.note(False, 10.0, 10)
-        for _ in range(3):
-            assert record.is_hot(body) == wanted
-
-
-def test_short_loops_are_not_compiled():
-    body = tf.function(lambda: 0).get_concrete_function().function
+@pytest.mark.parametrize("compiled_seconds, wanted", [(0.5, True), (2.0, False)])
+def test_record_keeps_the_faster_way(compiled_seconds, wanted):
     record = LoopRecord()
-    for _ in range(9):
+    assert not record.is_hot(False)  # the host is first
+    record.note(False, 30.0, 10)
+    for run in range(4):
+        assert record.is_hot(False)
+        record.pieces = record.pieces or object()
+        record.note(True, 10 * compiled_seconds if run else 60.0, 10)
+    assert not record.is_hot(False)  # once more there, warm
+    record.note(False, 10.0, 10)
+    for _ in range(3):
+        assert record.is_hot(False) == wanted
+
+
+def test_record_of_a_short_loop():
+    record = LoopRecord()
+    for _ in range(99):
         record.note(False, 1e-5, 3)
-        assert not record.is_hot(body)
+        assert not record.is_hot(False)
+    assert record.is_hot(True)  # unless it is asked for
+
+
+def test_record_without_a_clock(monkeypatch):
+    """With deterministic operations time decides nothing."""
+    monkeypatch.setattr(frames.BACKGROUND, "deterministic", True)
+    record = LoopRecord()
+    assert not record.is_hot(False)
+    record.note(False, 1e-9, 3)
+    for _ in range(9):
+        assert record.is_hot(False)
+        record.pieces = record.pieces or object()
+        record.note(True, 99.0, 3)
+
+
+def test_record_of_a_child_process(monkeypatch):
+    monkeypatch.setattr(frames.BACKGROUND, "only_numpy", True)
+    assert not LoopRecord().is_hot(True)

@@ -19,13 +19,14 @@ import numpy as np
 from everflow._src.framework.func_graph import GraphFunction
 from everflow._src.framework.registry import Card
 from everflow._src.framework.seeds import install_reset
+from everflow._src.runtime.background import BACKGROUND
 from everflow._src.runtime.instructions import on_host
 from everflow._src.runtime.resources import EAGER_STORE, Store, VariableResource
 
 # Every eager random operation without a seed of its own starts a sequence; most are never continued.
 _MOST_SEQUENCES = 20_000
-# A loop that takes the host this many seconds is worth compiling when it runs again.
-_HOT_LOOP = 150e-6
+# A loop on which the host has spent as many seconds as compiling it takes is compiled: it may well go on.
+_COMPILING_TAKES = 0.3
 # After so many runs in compiled pieces the host has another try, and the faster is kept.
 _COMPILED_TRIALS = 4
 
@@ -76,16 +77,21 @@ class LoopRecord:
         self._fastest = {True: math.inf, False: math.inf}  # seconds an iteration, compiled or not
         self._settled = False
 
-    def is_hot(self, body: GraphFunction) -> bool:
-        """True when the loop is to run in compiled pieces this time."""
-        now = body.extra.get("compile_now")
-        if self.pieces is False or now is False:
+    def is_hot(self, now: bool) -> bool:
+        """True when the loop is to run in compiled pieces this time.
+
+        Args:
+          now: it was asked for.
+        """
+        if self.pieces is False or BACKGROUND.only_numpy:
             return False
         if now or self._settled:
             return True
+        if BACKGROUND.deterministic:
+            return self.runs > 0
         if self._compiled_runs == _COMPILED_TRIALS:
             return False  # once more on the host, where all is warm by now
-        return self.runs > 0 and self._seconds > self.runs * _HOT_LOOP
+        return self._compiled_runs > 0 or self._seconds > _COMPILING_TAKES
 
     def note(self, compiled: bool, seconds: float, iterations: int) -> None:
         """Takes note of a run; after some in both ways the faster is kept."""
@@ -96,7 +102,9 @@ class LoopRecord:
             self._seconds += seconds
         if iterations and (not compiled or self._compiled_runs > 1):
             self._fastest[compiled] = min(self._fastest[compiled], seconds / iterations)
-        if not compiled and self._compiled_runs == _COMPILED_TRIALS and not self._settled:
+        if not compiled and self._compiled_runs == _COMPILED_TRIALS and not self._settled and (
+            not BACKGROUND.deterministic
+        ):
             self._settled = True
             if self._fastest[True] > self._fastest[False]:
                 self.pieces = False
@@ -124,7 +132,9 @@ class HostFrame:
         self._hidden: weakref.WeakKeyDictionary[Any, VariableResource] = weakref.WeakKeyDictionary()
         self._hidden_eager: dict[Any, VariableResource] = {}
         self.interprets = False
+        self.compiles = False
         self._interpreted: HostFrame | None = None
+        self._compiling: HostFrame | None = None
 
     def interpreted(self) -> HostFrame:
         """The same frame for programs that are not to be compiled, nor the functions that they call."""
@@ -133,6 +143,14 @@ class HostFrame:
             frame.interprets = True
             self._interpreted = frame._interpreted = frame
         return self._interpreted
+
+    def compiling(self) -> HostFrame:
+        """The same frame for programs that are to be compiled at once, with the loops in them."""
+        if self._compiling is None:
+            frame = copy.copy(self)
+            frame.compiles = True
+            self._compiling = frame._compiling = frame
+        return self._compiling
 
     # ---- state
 
@@ -187,7 +205,7 @@ class HostFrame:
         if record is None:
             record = body.extra["loop_record"] = LoopRecord()
         can_compile = not self.interprets and maximum_iterations is None and _loop_compiler is not None
-        if can_compile and record.is_hot(body):
+        if can_compile and record.is_hot(self.compiles):
             compiled = _loop_compiler(self, condition, body, state, record)  # type: ignore[misc]
             if compiled is not None:
                 return [on_host(v) for v in compiled]
