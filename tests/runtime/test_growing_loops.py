@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import everflow as tf
+from everflow._src.runtime import frames
 from everflow._src.runtime.frames import LoopRecord
 from everflow._src.runtime.growing_loops import GrowingLoop
 
@@ -16,6 +17,14 @@ X = RANDOM.randn(3, 4)
 LENGTHS = (5, 5, 0, 40, 1, 32, 33, 200, 7)
 
 
+@pytest.fixture(autouse=True)
+def compiled_ever_after(request, monkeypatch):
+    """How long anything takes must not decide what is tested."""
+    if not request.node.name.startswith("test_record"):
+        monkeypatch.setattr(frames, "_COMPILING_TAKES", 0.0)
+        monkeypatch.setattr(frames, "_COMPILED_TRIALS", -1)
+
+
 def compiled_loops():
     gc.collect()
     return {id(o): o for o in gc.get_objects() if isinstance(o, GrowingLoop)}
@@ -23,7 +32,7 @@ def compiled_loops():
 
 def refused_loops():
     gc.collect()
-    return sum(1 for o in gc.get_objects() if isinstance(o, LoopRecord) and o.compiled is False)
+    return sum(1 for o in gc.get_objects() if isinstance(o, LoopRecord) and o.pieces is False)
 
 
 @pytest.fixture
@@ -348,3 +357,46 @@ def test_errors_name_the_operation():
 
     with pytest.raises((tf.errors.InvalidArgumentError, ValueError), match="(?i)reshape"):
         wrong(tf.constant(X), tf.constant(3))
+
+
+# ---- which way
+
+
+@pytest.mark.parametrize("compiled_seconds, wanted", [(0.5, True), (2.0, False)])
+def test_record_keeps_the_faster_way(compiled_seconds, wanted):
+    record = LoopRecord()
+    assert not record.is_hot(False)  # the host is first
+    record.note(False, 30.0, 10)
+    for run in range(4):
+        assert record.is_hot(False)
+        record.pieces = record.pieces or object()
+        record.note(True, 10 * compiled_seconds if run else 60.0, 10)
+    assert not record.is_hot(False)  # once more there, warm
+    record.note(False, 10.0, 10)
+    for _ in range(3):
+        assert record.is_hot(False) == wanted
+
+
+def test_record_of_a_short_loop():
+    record = LoopRecord()
+    for _ in range(99):
+        record.note(False, 1e-5, 3)
+        assert not record.is_hot(False)
+    assert record.is_hot(True)  # unless it is asked for
+
+
+def test_record_without_a_clock(monkeypatch):
+    """With deterministic operations time decides nothing."""
+    monkeypatch.setattr(frames.BACKGROUND, "deterministic", True)
+    record = LoopRecord()
+    assert not record.is_hot(False)
+    record.note(False, 1e-9, 3)
+    for _ in range(9):
+        assert record.is_hot(False)
+        record.pieces = record.pieces or object()
+        record.note(True, 99.0, 3)
+
+
+def test_record_of_a_child_process(monkeypatch):
+    monkeypatch.setattr(frames.BACKGROUND, "only_numpy", True)
+    assert not LoopRecord().is_hot(True)

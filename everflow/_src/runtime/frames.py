@@ -8,6 +8,7 @@ state of its operation, and run functions.  `HostFrame` does so at once; the fra
 from __future__ import annotations
 
 import copy
+import math
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -18,13 +19,16 @@ import numpy as np
 from everflow._src.framework.func_graph import GraphFunction
 from everflow._src.framework.registry import Card
 from everflow._src.framework.seeds import install_reset
+from everflow._src.runtime.background import BACKGROUND
 from everflow._src.runtime.instructions import on_host
 from everflow._src.runtime.resources import EAGER_STORE, Store, VariableResource
 
 # Every eager random operation without a seed of its own starts a sequence; most are never continued.
 _MOST_SEQUENCES = 20_000
-# A loop that takes the host this many seconds is worth compiling when it runs again.
-_HOT_LOOP = 150e-6
+# A loop on which the host has spent as many seconds as compiling it takes is compiled: it may well go on.
+_COMPILING_TAKES = 0.3
+# After so many runs in compiled pieces the host has another try, and the faster is kept.
+_COMPILED_TRIALS = 4
 
 _program_factory: Callable[[GraphFunction], Any] | None = None
 _program_class: Callable[..., Any] | None = None
@@ -56,26 +60,54 @@ def program_of(function: GraphFunction) -> Any:
 
 
 class LoopRecord:
-    """What is known of a loop that the host runs.
+    """What is known of a loop that needs the host: how long an iteration takes there, and in compiled pieces.
 
     Attributes:
-      runs, seconds: how often it ran there, and how long.
-      compiled: what runs it otherwise, once it was compiled; False when it cannot be.
+      runs: how often the host ran it.
+      pieces: what runs it otherwise, once it was compiled; False when it cannot be, or is slower.
     """
 
-    __slots__ = ("runs", "seconds", "compiled")
+    __slots__ = ("runs", "pieces", "_seconds", "_compiled_runs", "_fastest", "_settled")
 
     def __init__(self) -> None:
         self.runs = 0
-        self.seconds = 0.0
-        self.compiled: Any = None
+        self.pieces: Any = None
+        self._seconds = 0.0
+        self._compiled_runs = 0
+        self._fastest = {True: math.inf, False: math.inf}  # seconds an iteration, compiled or not
+        self._settled = False
 
-    def is_hot(self, body: GraphFunction) -> bool:
-        """True when the loop is worth compiling."""
-        now = body.extra.get("compile_now")
-        if self.compiled is False or now is False:
+    def is_hot(self, now: bool) -> bool:
+        """True when the loop is to run in compiled pieces this time.
+
+        Args:
+          now: it was asked for.
+        """
+        if self.pieces is False or BACKGROUND.only_numpy:
             return False
-        return bool(self.compiled or now or self.runs and self.seconds > self.runs * _HOT_LOOP)
+        if now or self._settled:
+            return True
+        if BACKGROUND.deterministic:
+            return self.runs > 0
+        if self._compiled_runs == _COMPILED_TRIALS:
+            return False  # once more on the host, where all is warm by now
+        return self._compiled_runs > 0 or self._seconds > _COMPILING_TAKES
+
+    def note(self, compiled: bool, seconds: float, iterations: int) -> None:
+        """Takes note of a run; after some in both ways the faster is kept."""
+        if compiled:
+            self._compiled_runs += 1
+        else:
+            self.runs += 1
+            self._seconds += seconds
+        if iterations and (not compiled or self._compiled_runs > 1):
+            self._fastest[compiled] = min(self._fastest[compiled], seconds / iterations)
+        if not compiled and self._compiled_runs == _COMPILED_TRIALS and not self._settled and (
+            not BACKGROUND.deterministic
+        ):
+            self._settled = True
+            if self._fastest[True] > self._fastest[False]:
+                self.pieces = False
 
 
 class EagerOp:
@@ -100,7 +132,9 @@ class HostFrame:
         self._hidden: weakref.WeakKeyDictionary[Any, VariableResource] = weakref.WeakKeyDictionary()
         self._hidden_eager: dict[Any, VariableResource] = {}
         self.interprets = False
+        self.compiles = False
         self._interpreted: HostFrame | None = None
+        self._compiling: HostFrame | None = None
 
     def interpreted(self) -> HostFrame:
         """The same frame for programs that are not to be compiled, nor the functions that they call."""
@@ -109,6 +143,14 @@ class HostFrame:
             frame.interprets = True
             self._interpreted = frame._interpreted = frame
         return self._interpreted
+
+    def compiling(self) -> HostFrame:
+        """The same frame for programs that are to be compiled at once, with the loops in them."""
+        if self._compiling is None:
+            frame = copy.copy(self)
+            frame.compiles = True
+            self._compiling = frame._compiling = frame
+        return self._compiling
 
     # ---- state
 
@@ -163,7 +205,7 @@ class HostFrame:
         if record is None:
             record = body.extra["loop_record"] = LoopRecord()
         can_compile = not self.interprets and maximum_iterations is None and _loop_compiler is not None
-        if can_compile and record.is_hot(body):
+        if can_compile and record.is_hot(self.compiles):
             compiled = _loop_compiler(self, condition, body, state, record)  # type: ignore[misc]
             if compiled is not None:
                 return [on_host(v) for v in compiled]
@@ -174,8 +216,7 @@ class HostFrame:
                 break
             state = body_program.execute(state, self)
             count += 1
-        record.seconds += time.perf_counter() - started
-        record.runs += 1
+        record.note(False, time.perf_counter() - started, count)
         return [on_host(v) for v in state]
 
     def map_rows(self, function: GraphFunction, arguments: Sequence[Any], mapped: Sequence[int], rows: int

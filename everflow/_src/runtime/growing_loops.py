@@ -8,6 +8,7 @@ the size that was enough.  Memory is proportional to the most iterations.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,17 +39,20 @@ class _NotNow(HostNeeded):
 
 
 def run_growing(frame: HostFrame, condition: GraphFunction, body: GraphFunction, arguments: Sequence[Any],
-                  record: LoopRecord) -> list[Any] | None:
-    """The results of a loop that is compiled; None when it cannot be."""
-    if record.compiled is None:
-        record.compiled = GrowingLoop(condition, body)
+                record: LoopRecord) -> list[Any] | None:
+    """The results of a loop that runs in compiled pieces; None when it cannot."""
+    if record.pieces is None:
+        record.pieces = GrowingLoop(condition, body)
+    started = time.perf_counter()
     try:
-        return record.compiled.run(frame, arguments)
+        results, count = record.pieces.run(frame, arguments)
     except _NotNow:
         return None
     except HostNeeded:
-        record.compiled = False
+        record.pieces = False
         return None
+    record.note(True, time.perf_counter() - started, count)
+    return results
 
 
 class _Known:
@@ -85,8 +89,8 @@ class GrowingLoop:
         self.pieces: dict[Any, _Piece] = {}
         self.lock = threading.RLock()
 
-    def run(self, frame: HostFrame, arguments: Sequence[Any]) -> list[Any]:
-        """The values behind the loop.
+    def run(self, frame: HostFrame, arguments: Sequence[Any]) -> tuple[list[Any], int]:
+        """The values behind the loop, and how often its body ran.
 
         Raises:
           HostNeeded: something in it has no compiled form.
@@ -96,18 +100,18 @@ class GrowingLoop:
             if self.growths is None:
                 with self.lock:
                     self._look(frame, arguments)
-            state, capacity = list(arguments), self.capacity
+            state, capacity, count = list(arguments), self.capacity, 0
             while True:
                 results, ran, holds, wanted = self._run_piece(frame, state, capacity)
                 if wanted:  # some iteration wrote beyond the end: nothing was changed
                     capacity = _power_of_two(wanted)
                     continue
-                state = results
+                state, count = results, count + ran
                 if not holds:
                     break
                 capacity *= 4 if capacity < _SMALL_CAPACITY else 2
         self.capacity = max(self.capacity, capacity)
-        return state
+        return state, count
 
     def _look(self, frame: HostFrame, arguments: Sequence[Any]) -> None:
         """Traces the loop to see how its lists grow."""

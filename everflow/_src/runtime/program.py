@@ -365,6 +365,8 @@ class Program:
                     seen[slot] = _form(env[slot])
 
     def _execute_compiled(self, arguments: Sequence[Any], frame: Any, record: TierRecord) -> list[Any]:
+        if self.compile_now:
+            frame = frame.compiling()
         env = self.environment(arguments)
         steps = self.steps
         if steps is None:
