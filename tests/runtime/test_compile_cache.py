@@ -330,3 +330,33 @@ def test_code_that_is_whole_and_of_another_make_is_compiled_anew(tmp_path):
     (traced_again, hits, *numbers), losses_again = run_script(tmp_path, True)
     assert traced_again == traced and hits == len(names) and numbers == first
     assert losses_again == pytest.approx(losses, rel=1e-4)
+
+
+CALLS = """
+import numpy as np
+import everflow as tf
+from everflow._src.runtime import compile_cache, executables
+
+executables.WORTH_KEEPING = 0.0
+x = tf.constant(np.diag([4.0, 9.0, 16.0]), tf.float32)
+for function in (tf.linalg.cholesky, lambda x: tf.linalg.svd(x, compute_uv=False), tf.linalg.inv, tf.sort,
+                 lambda x: tf.nn.top_k(x, 2)[0], lambda x: tf.abs(tf.signal.fft(tf.cast(x, tf.complex64))),
+                 lambda x: tf.nn.conv2d(tf.ones([8, 16, 16, 8]) * x[0, 0], tf.ones([3, 3, 8, 8]), 1, "SAME")[0, 0]):
+    print(f"{float(tf.reduce_sum(tf.function(function, jit_compile=True)(x))):.4f}")
+print(compile_cache.compile_cache().hits)
+"""
+
+
+def test_code_that_calls_functions_of_libraries(tmp_path):
+    found = []
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", CALLS], capture_output=True, text=True, check=False, timeout=300,
+            env={**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[2]), "EVERFLOW_CACHE": "1",
+                 "EVERFLOW_CACHE_DIR": str(tmp_path / "cache")},
+        )
+        assert done.returncode == 0, done.stderr
+        found.append(done.stdout.split())
+    assert found[0][:-1] == found[1][:-1]
+    # LAPACK's functions are found while tracing: such code is compiled in each process.
+    assert found[0][-1] == "0" and int(found[1][-1]) == 4
