@@ -31,9 +31,12 @@ class Background:
         self.deterministic = False
         # True in a child of a process that had loaded XLA, whose threads a child does not have.
         self.only_numpy = False
+        # Jobs that were submitted before a fork are nothing to wait for in the child.
+        self.generation = 0
         self._start()
 
     def _start(self) -> None:
+        self.generation += 1
         self._jobs: collections.deque[Job] = collections.deque()
         self._changed = threading.Condition()
         self._turn = threading.Lock()

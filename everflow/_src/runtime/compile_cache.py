@@ -127,7 +127,7 @@ def environment() -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     settings = sorted(
         f"{k}={v}" for k, v in os.environ.items()
-        if k == "NPROC" or k.startswith(("XLA_", "JAX_", "EVERFLOW_NATIVE"))
+        if k == "NPROC" or k.startswith(("XLA_", "JAX_", "EVERFLOW_NATIVE")) and not k.startswith("XLA_PYTHON_CLIENT")
     )
     parts = [
         versions.EVERFLOW_VERSION, *map(_version, ("jax", "jaxlib", "numpy")), sys.version, platform.machine(),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import importlib
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -35,6 +36,9 @@ _COMPILES_IN = 0.1
 _COMPILES_IN_PER_OPERATION = 4e-3
 _IMPORTS_IN = 0.6
 
+# Functions outside of it that a program calls, in the text of its StableHLO.
+_CALLS = re.compile(r'custom_call @"?([^("\s]+)|call_target_name = "([^"]*)"')
+
 Values = dict[int, Any]
 
 
@@ -44,6 +48,12 @@ def expected_seconds(operations: int, cached: bool, jax_is_loaded: bool) -> floa
     if cached:
         return seconds + _COMPILES_IN / 2
     return seconds + _COMPILES_IN + _COMPILES_IN_PER_OPERATION * operations
+
+
+def _stands_alone(lowered: Any) -> bool:
+    """Whether code can run in a process that never traced it: LAPACK's functions, say, are found while tracing."""
+    return all(name.startswith("everflow_") for names in _CALLS.findall(lowered.as_text())
+               for name in names if name)
 
 
 class Form:
@@ -176,7 +186,7 @@ class Executable:
                 lowered = self.function.lower(*arguments)
                 with BACKGROUND.aside():
                     code = lowered.compile()
-                if name is not None and time.perf_counter() - started > WORTH_KEEPING:
+                if name is not None and time.perf_counter() - started > WORTH_KEEPING and _stands_alone(lowered):
                     self._keep(name, code)
             self.code[key] = code
             return code

@@ -119,7 +119,7 @@ class TierRecord:
         self.runs = 0
         self.seconds = 0.0
         self.compiled = False
-        self.pending = False  # it is being compiled in the background
+        self.pending = 0  # the generation of the background thread that compiles it
         self.failed = ""  # why it cannot be compiled
         self.known = NOTHING  # what an earlier process found out
         self.settled = False
@@ -221,7 +221,7 @@ class Program:
             if record.known.slower_compiled:
                 record.settled = True
         seen = None
-        if not record.pending and self._is_hot(record):
+        if record.pending != BACKGROUND.generation and self._is_hot(record):
             if self._should_wait(record):
                 record.compiled = True
                 return self._execute_compiled(arguments, frame, record)
@@ -231,7 +231,7 @@ class Program:
         record.seconds += time.perf_counter() - started
         record.runs += 1
         if seen is not None:
-            record.pending = True
+            record.pending = BACKGROUND.generation
             BACKGROUND.submit(functools.partial(self._compile_aside, record, seen, frame))
         return result
 
@@ -299,12 +299,12 @@ class Program:
                 if not isinstance(step, CompiledStep):
                     continue
                 if any(slot not in seen for slot in (*step.input_slots, *step.resource_slots)):
-                    record.pending = False  # the program was cut in another way meanwhile: look again
+                    record.pending = 0  # the program was cut in another way meanwhile: look again
                     return
                 replacement = step.prepare(env, frame)
                 if replacement is not None:
                     self._replace(step, replacement)
-                    record.pending = False  # the next run shows what the new steps receive
+                    record.pending = 0  # the next run shows what the new steps receive
                     return
             record.compiled = True
             write_down(self, record)
@@ -313,7 +313,7 @@ class Program:
             record.settled = True
         finally:
             if record.compiled or record.failed:
-                record.pending = False
+                record.pending = 0
 
     def _replace(self, step: Any, replacement: Sequence[Any]) -> None:
         """Compiling found an operation that needs the host: the step was cut again."""

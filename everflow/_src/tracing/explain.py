@@ -333,7 +333,7 @@ def _tier(program: Any) -> str:
     failed = next((r.failed for r in records if r.failed), None)
     if failed:
         return f"NumPy (it does not compile: {failed})"
-    if any(r.pending for r in records):
+    if any(r.pending == BACKGROUND.generation for r in records):
         return "NumPy, until it is compiled in the background"
     if any(r.settled for r in records):
         return "NumPy (measured to be faster than compiled)"
