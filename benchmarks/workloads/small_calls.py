@@ -1,4 +1,4 @@
-"""Calls of tiny compiled functions and runs of tiny graphs: the price of one call."""
+"""Calls of tiny compiled functions and runs of tiny graphs, and tracing: what is paid before any arithmetic."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ A, B = normal(10, 10, seed=1), normal(10, 10, seed=2)
 
 CALL = Workload("tiny function call (x*y+x)", at_most={"tensorflow": 0.125})
 RUN = Workload("tiny Session.run with a feed", at_most={"tensorflow": 1 / 3})
+TRACE = Workload("tracing 1,000 operations", at_most={"tensorflow": 1.0}, check_steps=1)
+TRACE_CONTROL = Workload("tracing 50 branches and loops", at_most={"tensorflow": 1.0}, check_steps=1)
 
 
 @CALL.on(*TENSORFLOW)
@@ -60,3 +62,35 @@ def run_jax(jax: Any) -> Task:
     b = jax.numpy.array(B)
     function = jax.jit(lambda x: x @ b + 1.0)
     return Task(lambda: np.asarray(function(A)), lambda value: value)
+
+
+@TRACE.on(*TENSORFLOW)
+def trace_tensorflow(tf: Any) -> Task:
+    def body(x: Any) -> Any:
+        for _ in range(250):
+            x = tf.tanh(x * 1.5) + 0.5 - x
+        return x
+
+    return _tracing(tf, body)
+
+
+@TRACE_CONTROL.on(*TENSORFLOW)
+def trace_control_tensorflow(tf: Any) -> Task:
+    def body(x: Any) -> Any:
+        for _ in range(25):
+            if tf.reduce_sum(x) > 0:
+                x = tf.tanh(x)
+            else:
+                x = -x
+            for i in tf.range(3):
+                if i == 2:
+                    break
+                x = x + tf.cast(i, tf.float32)
+        return x
+
+    return _tracing(tf, body)
+
+
+def _tracing(tf: Any, body: Any) -> Task:
+    a = tf.constant(A)
+    return Task(lambda: tf.function(body).get_concrete_function(a), lambda traced: traced(a).numpy())

@@ -362,7 +362,7 @@ def _loop_gradient(*dys: Any, op: Any) -> list[Any]:
     if not info:
         info["body"] = op._attrs["body"]
         info["count"] = len(op._outputs)
-        info["saved"] = {}  # position of an intermediate among the body's outputs -> position of its list
+        info["saved"] = {}  # id of a tensor of the body -> (the tensor, position of its list)
     graph = op.graph
     body: GraphFunction = op._attrs["body"]
     known = differentiable(body)
@@ -370,27 +370,30 @@ def _loop_gradient(*dys: Any, op: Any) -> list[Any]:
     level = known.level(count)
     body_graph: FuncGraph = known.graph
     invariant = [body.outputs[i] is body.inputs[i] for i in range(count)]
-    # The lists: an additional loop variable each, pushed onto in the body.
-    saved: dict[Any, int] = info["saved"]
+    # The lists: an additional loop variable each, pushed onto in the body.  They go by tensor: what a position among
+    # the outputs stands for changes when the loop is differentiated again.
+    saved: dict[int, tuple[Any, int]] = info["saved"]
     new_inputs: list[Any] = []
     steady = _steady_reads(op, known, level, invariant)
     for kind, position in level.sources:
         if kind == "input" and invariant[position]:
             continue
-        key = (kind, position)
-        if key in saved or key in steady:
-            continue
         tensor = known.inputs[position] if kind == "input" else known.outputs[position]
+        if id(tensor) in saved or (kind, position) in steady:
+            continue
         with recorders(()), graph.as_default(), graph.control_dependencies(None), graph.name_scope(op.name + "/"):
             start = empty_list(tensor.dtype.base_dtype, tensor.shape)
         with recorders(()), body_graph.as_default():
             placeholder = body_graph.add_input(dtypes.variant, TensorShape([]), "accumulator")
             pushed = TensorListPushBack(placeholder, tensor, element_dtype=tensor.dtype.base_dtype)
-        saved[key] = len(op._inputs) + len(new_inputs)
+        saved[id(tensor)] = tensor, len(op._inputs) + len(new_inputs)
         new_inputs.append((start, placeholder, pushed))
     if new_inputs:
         _extend_loop(op, known, body, new_inputs)
-    lists = {key: op._outputs[position] for key, position in saved.items()}
+
+    def list_of(key: tuple[str, int]) -> Any:
+        tensor = known.inputs[key[1]] if key[0] == "input" else known.outputs[key[1]]
+        return op._outputs[saved[id(tensor)][1]]
 
     targets = [i for i in level.targets if i < count]
     carried = [i for i in targets if not invariant[i]]
@@ -438,7 +441,7 @@ def _loop_gradient(*dys: Any, op: Any) -> list[Any]:
         return (CARDS["Sub"](remaining, 1), *following, *sums, *stacks)
 
     target_graph = current_graph()
-    loop_vars = [op._outputs[0], *start_carried, *start_summed, *(lists[k] for k in popped)]
+    loop_vars = [op._outputs[0], *start_carried, *start_summed, *(list_of(k) for k in popped)]
     loop_vars = [target_graph.accept(t) for t in loop_vars]
     invariants = [TensorShape([]), *(_loosest(t, op._inputs[i]) for t, i in zip(start_carried, carried)),
                   *(t.shape for t in start_summed), *(TensorShape([]) for _ in popped)]
@@ -467,13 +470,17 @@ def _steady_reads(op: Any, known: Differentiable, level: Level, invariant: Seque
 
     The value is read once, at the place of the loop in the program.
     """
-    reads: dict[Any, Any] = op.__dict__.setdefault("_steady_reads", {})
+    made: dict[int, Any] = op.__dict__.setdefault("_steady_reads", {})  # id of what is read in the body -> the read
+    reads: dict[Any, Any] = {}
     written = {
         id(t) for o in known.graph._operations if o.card.stateful and not o.card.reads_only for t in o._inputs
     }
     positions = {id(t): i for i, t in enumerate(known.inputs)}
     for kind, position in level.sources:
-        if kind == "input" or (kind, position) in reads:
+        if kind == "input":
+            continue
+        if id(known.outputs[position]) in made:
+            reads[kind, position] = made[id(known.outputs[position])]
             continue
         source = known.outputs[position]._op
         if source.type != "ReadVariableOp" or id(source._inputs[0]) in written:
@@ -486,7 +493,7 @@ def _steady_reads(op: Any, known: Differentiable, level: Level, invariant: Seque
         value.set_shape(source._outputs[0].shape)
         # Made after the loop, yet run before it: assignments that follow the loop must not be seen.
         value.op._id = op._id - 0.5
-        reads[kind, position] = value
+        reads[kind, position] = made[id(known.outputs[position])] = value
     return reads
 
 

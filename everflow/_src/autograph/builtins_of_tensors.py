@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -72,38 +73,84 @@ def print_(*values: Any, **keywords: Any) -> None:
 def enumerate_(iterable: Any, start: int = 0) -> Any:
     if hasattr(iterable, "_autograph_enumerate"):
         return iterable._autograph_enumerate(start)
-    return builtins.enumerate(_iterable(iterable, "enumerate"), start)
+    given = _iterable(iterable)
+    if isinstance(given, TensorItems):
+        return TensorItems("enumerate()", given.count, lambda i: (CARDS["AddV2"](i, start), given.item(i)))
+    return builtins.enumerate(given, start)
 
 
 def zip_(*iterables: Any, strict: bool = False) -> Any:
     if iterables and builtins.all(hasattr(i, "_autograph_zip") for i in iterables):
         return iterables[0]._autograph_zip(*iterables[1:])
-    return builtins.zip(*[_iterable(i, "zip") for i in iterables], strict=strict)
+    given = [_iterable(i) for i in iterables]
+    if builtins.any(isinstance(g, TensorItems) for g in given):
+        parts = [_items(g, "zip()") for g in given]
+        count = functools.reduce(lambda a, b: CARDS["Minimum"](a, b), [p.count for p in parts])
+        return TensorItems("zip()", count, lambda i: tuple(p.item(i) for p in parts))
+    return builtins.zip(*given, strict=strict)
 
 
 def map_(function: Callable, *iterables: Any) -> Any:
     if iterables and builtins.all(hasattr(i, "_autograph_map") for i in iterables):
         return iterables[0]._autograph_map(function, *iterables[1:])
-    return builtins.map(function, *[_iterable(i, "map") for i in iterables])
+    given = [_iterable(i) for i in iterables]
+    if builtins.any(isinstance(g, TensorItems) for g in given):
+        zipped = zip_(*given)
+        return TensorItems("map()", zipped.count, lambda i: function(*zipped.item(i)))
+    return builtins.map(function, *given)
 
 
 def filter_(function: Callable | None, iterable: Any) -> Any:
     if hasattr(iterable, "_autograph_filter"):
         return iterable._autograph_filter(function)
-    return builtins.filter(function, _iterable(iterable, "filter"))
+    given = _iterable(iterable)
+    if isinstance(given, TensorItems):
+        raise OperatorNotAllowedInGraphError(f"filter() of a tensor whose length is not known: {iterable!r}. Use "
+                                             "tf.boolean_mask, or an if in the loop")
+    return builtins.filter(function, given)
 
 
-def _iterable(value: Any, name: str) -> Any:
-    """A tensor of known length as a list of its slices."""
+class TensorItems:
+    """What enumerate(), zip() and map() make of tensors whose length is not known: `for` makes a loop of the graph.
+
+    Attributes:
+      name: what made it.
+      count: how many items there are, an int32 tensor.
+      item: the item at an index.
+    """
+
+    def __init__(self, name: str, count: Any, item: Callable[[Any], Any]) -> None:
+        self.name = name
+        self.count = count
+        self.item = item
+
+    def __iter__(self) -> Any:
+        raise OperatorNotAllowedInGraphError(
+            f"Iterating over {self.name} of symbolic tensors, whose length is not known while the program is built, is "
+            "possible in a `for` statement only. Use tf.map_fn, or a loop over tf.range"
+        )
+
+
+def _iterable(value: Any) -> Any:
+    """A tensor as a list of its slices, or as `TensorItems` when its length is not known."""
     if not is_symbolic(value):
         return value
     size = value.shape.as_list()[0] if value.shape.rank else None
-    if size is None:
+    return _items(value, "iteration") if size is None else [value[i] for i in builtins.range(size)]
+
+
+def _items(value: Any, name: str) -> TensorItems:
+    if isinstance(value, TensorItems):
+        return value
+    if isinstance(value, builtins.range):
+        return TensorItems(name, convert(builtins.len(value)),
+                           lambda i: CARDS["AddV2"](value.start, CARDS["Mul"](i, value.step)))
+    try:
+        tensor = value if is_symbolic(value) else convert(value)
+    except (TypeError, ValueError):
         raise OperatorNotAllowedInGraphError(
-            f"{name}() of the symbolic tensor {value!r}: its length is not known while the program is built. Use "
-            "tf.map_fn, or a loop over tf.range"
-        )
-    return [value[i] for i in builtins.range(size)]
+            f"{name} of tensors whose length is not known and of {value!r}, which is no tensor") from None
+    return TensorItems(name, CARDS["Shape"](tensor)[0], lambda i: tensor[i])
 
 
 def any_(iterable: Any) -> Any:

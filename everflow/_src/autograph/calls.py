@@ -15,7 +15,7 @@ from typing import Any
 
 from absl import logging
 
-from everflow._src.autograph import builtins_of_tensors, lists, loading, operators, state
+from everflow._src.autograph import builtins_of_tensors, lists, loading, loops, operators, state
 from everflow._src.autograph.loading import ConversionError, Options
 from everflow._src.framework import errors
 from everflow._src.tracing.concrete_function import ConcreteFunction
@@ -67,12 +67,12 @@ class Runtime:
         self.options = options
         self.recursive = recursive
         self.if_stmt: Callable = operators.if_stmt
-        self.while_stmt: Callable = operators.while_stmt
-        self.for_stmt: Callable = operators.for_stmt
+        self.while_stmt: Callable = loops.while_stmt
+        self.for_stmt: Callable = loops.for_stmt
         if options.lists:
             self.if_stmt = functools.partial(operators.if_stmt, lists=True)
-            self.while_stmt = functools.partial(operators.while_stmt, lists=True)
-            self.for_stmt = functools.partial(operators.for_stmt, lists=True)
+            self.while_stmt = functools.partial(loops.while_stmt, lists=True)
+            self.for_stmt = functools.partial(loops.for_stmt, lists=True)
 
     def converted_call(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
         """Calls `function`, converted where it is the user's own Python."""

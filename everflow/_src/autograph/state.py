@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from everflow._src.framework import nest
+from everflow._src.framework import dtypes, nest
+from everflow._src.framework.context import recorders
 from everflow._src.framework.conversion import convert
+from everflow._src.framework.func_graph import FuncGraph
 from everflow._src.framework.tensor import SymbolicTensor, Tensor
 from everflow._src.framework.tensor_shape import TensorShape
 
@@ -120,3 +122,44 @@ def covers(general: TensorShape, specific: TensorShape) -> bool:
     if specific.rank != general.rank:
         return False
     return all(g is None or g == s for g, s in zip(general.as_list(), specific.as_list()))
+
+
+def copied(state: Sequence[Any]) -> tuple:
+    """The state with lists of its own: what one branch appends is not seen by the other."""
+    return tuple(list(v) if type(v) is list else v for v in state)
+
+
+def tensorlike(value: Any) -> bool:
+    return can_be_tensor(value) or hasattr(value, "_dense_var_to_tensor") or isinstance(value, (str, bytes))
+
+
+def dtype_of(value: Any) -> Any:
+    if isinstance(value, Tensor) or hasattr(value, "_dense_var_to_tensor"):
+        return value.dtype.base_dtype
+    with recorders(()):
+        scratch = FuncGraph("dtype")
+        with scratch.as_default():
+            return convert(value).dtype
+
+
+def zeros_like(symbol: str, value: Any) -> tuple[Any, list[tuple[Any, TensorShape]]]:
+    """Zeros in the place of `value`, and the shapes of those of which only these are known."""
+    partly: list[tuple[Any, TensorShape]] = []
+
+    def zeros(leaf: Any) -> Any:
+        if not tensorlike(leaf):
+            raise ValueError(f"'{symbol}' must be defined before the loop: it becomes {leaf!r} there, no tensor")
+        dtype = dtype_of(leaf)
+        shape = leaf.shape if isinstance(leaf, Tensor) else TensorShape(np.shape(leaf))
+        dims = [d or 0 for d in shape.as_list()] if shape.rank is not None else []
+        if dtype == dtypes.string:
+            result = convert(np.full(dims, b"", object), dtype)
+        elif dtype == dtypes.variant:
+            raise ValueError(f"'{symbol}' must be defined before the loop")
+        else:
+            result = convert(np.zeros(dims, dtype.numpy_dtype), dtype)
+        if not shape.is_fully_defined():
+            partly.append((result, shape))
+        return result
+
+    return pack(value, [zeros(v) for v in flatten(value)]), partly
