@@ -170,7 +170,8 @@ def test_before_onednn_is_loaded(tmp_path):
     assert [n.value for n in found] == [0, 0, 0]
     assert lone.everflow_scratch_bytes() == 0
     lone.everflow_trim_scratch()
-    lone.everflow_convolution_implementation(ctypes.c_void_p(numbers.ctypes.data), ctypes.c_int64(numbers.size), message)
+    lone.everflow_convolution_implementation(
+        ctypes.c_void_p(numbers.ctypes.data), ctypes.c_int64(numbers.size), message)
     assert message.value == b""
     arrays = [np.ones(shape, np.float32) for shape in CASE.shapes(FORWARD)]
     sizes = np.array([arrays[0].nbytes, arrays[1].nbytes, 0, arrays[2].nbytes], np.int64)
