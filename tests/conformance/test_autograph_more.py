@@ -212,6 +212,21 @@ def test_iterators_of_python():
     assert value(f(tf.constant(1))) == f.python_function(tf.constant(1)).numpy() == 20
 
 
+@pytest.mark.parametrize("features, expected", [
+    (None, 'value Tensor("x:0", shape=(), dtype=int32) 7\n'),
+    (tf.autograph.experimental.Feature.BUILTIN_FUNCTIONS, "value 3 7\nvalue 4 7\n"),
+    (tf.autograph.experimental.Feature.ALL, "value 3 7\nvalue 4 7\n"),
+])
+def test_print(capsys, features, expected):
+    @tf.function(experimental_autograph_options=features)
+    def f(x):
+        print("value", x, 7)
+        return x
+
+    f(tf.constant(3)), f(tf.constant(4))
+    assert capsys.readouterr().out == expected
+
+
 def test_builtin_functions_themselves():
     assert int(tf.function(len)(tf.constant([1.0, 2.0]))) == 2
 

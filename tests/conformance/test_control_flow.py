@@ -558,3 +558,20 @@ def test_eager_versions_do_nothing():
         pass
     assert called == [1]
     assert tf.tuple([tf.constant(1)])[0].numpy() == 1
+
+
+def test_predicates_of_one_element(graph):
+    x = tf.compat.v1.placeholder(tf.bool, [1])
+    y = tf.cond(x, lambda: tf.constant(1), lambda: tf.constant(2))
+    with tf.compat.v1.Session() as session:
+        assert session.run(y, {x: [True]}) == 1
+
+
+def test_lists_of_one_tensor():
+    """With control flow of 2.x, graphs keep the list that the branches return."""
+    @tf.function(autograph=False)
+    def f(x):
+        return tf.compat.v1.cond(x, lambda: [tf.constant(1)], lambda: [tf.constant(2)])
+
+    result = f(tf.constant(False))
+    assert isinstance(result, list) and int(result[0]) == 2

@@ -434,3 +434,16 @@ def test_compiler_ir():
         f.experimental_get_compiler_ir(tf.TensorSpec([None]))()
     with pytest.raises(ValueError):
         tf.function(lambda x: x).experimental_get_compiler_ir(1.0)
+
+
+def test_signatures_of_starred_arguments():
+    spec = tf.TensorSpec([], tf.int32)
+    f = tf.function(lambda *numbers: sum(numbers), input_signature=[spec, spec])
+    assert int(f(1, 2)) == 3
+    for arguments in ((1,), (1, 2, 3)):
+        with pytest.raises(TypeError):
+            f(*arguments)
+    g = tf.function(lambda x, *, k=2: x * k, input_signature=[spec])
+    assert int(g(3)) == 6
+    with pytest.raises(TypeError):
+        tf.function(lambda x, *, k: x * k, input_signature=[spec])(1, k=2)

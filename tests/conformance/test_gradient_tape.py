@@ -579,3 +579,21 @@ def test_python_control_flow_is_recorded_as_it_ran():
             tape.watch(x)
             y = f(x, n)
         assert value(tape.gradient(y, x)) == expected
+
+
+def test_batch_jacobian_of_what_is_not_connected_is_zero():
+    x = tf.constant([[1.0, 2.0], [3.0, 4.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.constant([[1.0], [2.0]])
+    assert tape.batch_jacobian(y, x).numpy().tolist() == [[[0.0, 0.0]], [[0.0, 0.0]]]
+
+
+def test_slices_of_the_gradient_of_rows_of_a_variable():
+    table = tf.Variable([[1.0, 2.0], [3.0, 4.0]])
+    with tf.GradientTape() as tape:
+        y = tf.gather(table, [0, 0])
+    slices = tape.gradient(y, table)
+    assert isinstance(slices, tf.IndexedSlices)
+    assert slices.dense_shape.dtype == tf.int32 and slices.dense_shape.numpy().tolist() == [2, 2]
+    assert slices.indices.numpy().tolist() == [0, 0] and slices.values.shape == [2, 2]

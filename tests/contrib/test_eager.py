@@ -249,3 +249,9 @@ def test_run(tmp_path):
         tf.contrib.eager.run()
     """
     assert run(tmp_path, source) == "True 1\n"
+
+
+def test_make_template():
+    v1 = tf.compat.v1
+    template = tfe.make_template("t", lambda x: v1.get_variable("w", [], initializer=v1.ones_initializer()) * x)
+    assert [float(template(2.0)), float(template(3.0))] == [2.0, 3.0] and len(template.variables) == 1

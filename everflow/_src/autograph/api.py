@@ -47,8 +47,9 @@ def options_for(features: Any) -> Options:
         return Options()
     chosen = {features} if isinstance(features, Feature) else set(features)
     if Feature.ALL in chosen:
-        return Options(lists=True, equality=True)
-    return Options(lists=Feature.LISTS in chosen, equality=Feature.EQUALITY_OPERATORS in chosen)
+        return Options(lists=True, equality=True, prints=True)
+    return Options(lists=Feature.LISTS in chosen, equality=Feature.EQUALITY_OPERATORS in chosen,
+                   prints=Feature.BUILTIN_FUNCTIONS in chosen)
 
 
 def _function_of(entity: Any) -> Any:

@@ -18,6 +18,7 @@ from everflow._src.framework.registry import CARDS
 from everflow._src.ops.array_joining import stack
 from everflow._src.ops.array_sorting import argsort
 from everflow._src.ops.map_functions import map_fn
+from everflow._src.ops.python_functions import numpy_function
 from everflow._src.ops.tensor_array import TensorArray
 
 
@@ -68,6 +69,20 @@ def range_(start_or_stop: Any, stop: Any = None, step: Any = None) -> Any:
 
 def print_(*values: Any, **keywords: Any) -> None:
     builtins.print(*values, **keywords)
+
+
+def print_values(*values: Any, **keywords: Any) -> None:
+    """`print` of the values of tensors, when the program runs."""
+    places = [i for i, v in builtins.enumerate(values) if is_symbolic(v)]
+    if not places:
+        builtins.print(*values, **keywords)
+        return
+
+    def show(*arrays: Any) -> None:
+        shown = dict(builtins.zip(places, arrays))
+        builtins.print(*[shown.get(i, v) for i, v in builtins.enumerate(values)], **keywords)
+
+    numpy_function(show, [values[i] for i in places], [])
 
 
 def enumerate_(iterable: Any, start: int = 0) -> Any:

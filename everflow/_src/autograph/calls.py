@@ -82,6 +82,8 @@ class Runtime:
         except TypeError:  # not hashable
             overload = None
         if overload is not None:
+            if overload is builtins_of_tensors.print_ and self.options.prints:
+                overload = builtins_of_tensors.print_values
             return overload(*args, **keywords)
         if not self.recursive:
             return function(*args, **keywords)

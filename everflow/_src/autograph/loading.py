@@ -22,6 +22,7 @@ class Options(NamedTuple):
 
     lists: bool = False
     equality: bool = False
+    prints: bool = False
 
 
 class AutoGraphError(Exception):
