@@ -128,9 +128,10 @@ def with_vmap(jax: Any, native: Callable[..., Any], otherwise: Callable[..., Any
     """`native`, in whose place `otherwise` is mapped where jax maps over it."""
     function = jax.custom_batching.custom_vmap(native)
 
-    def rule(size: int, batched: Sequence[bool], *operands: Any) -> tuple[Any, bool]:
+    def rule(size: int, batched: Sequence[bool], *operands: Any) -> tuple[Any, Any]:
         del size
-        return jax.vmap(otherwise, in_axes=tuple(0 if b else None for b in batched))(*operands), True
+        mapped = jax.vmap(otherwise, in_axes=tuple(0 if b else None for b in batched))(*operands)
+        return mapped, jax.tree.map(lambda _: True, mapped)
 
     function.def_vmap(rule)
     return function
