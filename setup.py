@@ -49,7 +49,7 @@ def extensions():
         sources=sorted(map(str, FOLDER.glob("*.cc"))),
         depends=sorted(map(str, FOLDER.glob("*.h"))),
         include_dirs=[dnnl],
-        extra_compile_args=["-std=c++17", "-O3", "-g0", "-Wall", "-isystem", xla],
+        extra_compile_args=["-std=c++17", "-O3", "-fno-trapping-math", "-g0", "-Wall", "-isystem", xla],
         libraries=["dl", "pthread"],
         optional=True,  # a compiler that is missing or too old is a notice, not a failed installation
     )]

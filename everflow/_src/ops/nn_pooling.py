@@ -17,6 +17,7 @@ from everflow._src.framework.registry import CARDS, STRING, Attr, Card, op
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.ops import nn_windows as geometry
 from everflow._src.runtime.failures import invalid
+from everflow._src.runtime.native import pooling as native
 
 _FLOATS = (dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64)
 
@@ -58,6 +59,9 @@ def _pad(xp: Any, x: Any, pool: _Pool, value: Any) -> Any:
 
 
 def _max(xp: Any, x: Any, pool: _Pool) -> Any:
+    found = native.eager(native.MAXIMUM, pool, x.shape, x) if xp is np else None
+    if found is not None:
+        return found
     padded = _pad(xp, x, pool, _lowest(x.dtype))
     result = None
     for offset in geometry.offsets(pool.windows):
@@ -80,6 +84,9 @@ def _first_maxima(xp: Any, padded: Any, y: Any, pool: _Pool) -> Any:
 
 
 def _max_gradient(first: Any, xp: Any, x: Any, y: Any, dy: Any, pool: _Pool) -> Any:
+    found = native.eager(native.MAXIMUM_GRADIENT, pool, x.shape, x, y, dy) if xp is np else None
+    if found is not None:
+        return found
     padded = _pad(xp, x, pool, _lowest(x.dtype))
     zero = xp.zeros((), dy.dtype)
     if xp is np:
@@ -120,6 +127,9 @@ def _counts(pool: _Pool) -> np.ndarray:
 
 
 def _average(xp: Any, x: Any, pool: _Pool) -> Any:
+    found = native.eager(native.AVERAGE, pool, x.shape, x) if xp is np else None
+    if found is not None:
+        return found
     work = np.float32 if np.dtype(x.dtype).itemsize == 2 else np.dtype(x.dtype)
     padded = _pad(xp, x, pool, 0).astype(work)
     total = None
@@ -130,6 +140,9 @@ def _average(xp: Any, x: Any, pool: _Pool) -> Any:
 
 
 def _average_gradient(first: Any, xp: Any, sizes: Sequence[int], dy: Any, pool: _Pool) -> Any:
+    found = native.eager(native.AVERAGE_GRADIENT, pool, sizes, None, dy=dy) if xp is np else None
+    if found is not None:
+        return found
     share = (dy / _counts(pool).astype(dy.dtype)).astype(dy.dtype)
     if xp is np:
         result = np.zeros((sizes[0], *pool.padded, sizes[-1]), dy.dtype)

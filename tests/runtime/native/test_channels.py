@@ -1,141 +1,145 @@
-"""Sums and scalings of channels by the native kernels, against double precision."""
+"""What normalization does to channels, by the native kernels in compiled programs, against double precision."""
+
+import functools
 
 import jax
 import numpy as np
 import pytest
 
-import everflow as tf
 from everflow._src.runtime.native import channels as native
-from everflow._src.runtime.native.library import library
+from everflow._src.runtime.native.library import compiled_library
 from tests.runtime.native.cases import needs_native
 
 pytestmark = needs_native
 
-SHAPES = [(64, 33), (3, 700), (1, 2048), (2, 5, 7, 48), (4099, 1), (130, 3, 16)]
+SHAPES = [(3, 33, 21, 16), (700, 3), (1, 4096), (50_000, 5), (2, 9, 9, 9, 33), (2049, 1)]
 
 
-def array(*shape, seed=0, mean=0.0, scale=1.0):
-    return (np.random.RandomState(seed).randn(*shape) * scale + mean).astype(np.float32)
-
-
-def close(actual, expected, tolerance):
-    np.testing.assert_allclose(np.asarray(actual), expected, rtol=tolerance, atol=tolerance)
+def moments(x):
+    rows = x.reshape(-1, x.shape[-1]).astype(np.float64)
+    return rows.mean(0), rows.var(0)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("mean", [0.0, 1000.0])
-def test_moments(shape, mean):
-    x = array(*shape, mean=mean)
+@pytest.mark.parametrize("offset", [0, 1000])
+def test_moments(shape, offset):
+    x = (np.random.default_rng(0).standard_normal(shape) + offset).astype(np.float32)
     assert native.serves(jax, x)
-    found = jax.jit(lambda x: native.moments(jax, x, None))(x)
-    wide = x.astype(np.float64).reshape(-1, shape[-1])
-    # The numbers themselves are rounded to the 24 bits of their mean.
-    close(found[0], wide.mean(0), 1e-6 * max(1, mean))
-    close(found[1], wide.var(0), 1e-5)
+    mean, variance = jax.jit(lambda x: native.moments(jax, x, None))(x)
+    for found, expected in zip((mean, variance), moments(x)):
+        np.testing.assert_allclose(np.asarray(found), expected, rtol=2e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_products(shape):
-    dy, x, mean = array(*shape), array(*shape, seed=1, mean=3), array(shape[-1], seed=2, mean=3)
-    found = jax.jit(lambda *a: native.products(jax, *a, None))(dy, x, mean)
-    dy, x = (t.astype(np.float64).reshape(-1, shape[-1]) for t in (dy, x))
-    close(found[0], dy.sum(0), 1e-4)
-    close(found[1], (dy * (x - mean)).sum(0), 1e-3)
+    random = np.random.default_rng(0)
+    dy, x = (random.standard_normal(shape).astype(np.float32) for _ in range(2))
+    mean = random.standard_normal(shape[-1]).astype(np.float32)
+    found = jax.jit(lambda *given: native.products(jax, *given, None))(dy, x, mean)
+    d, deviation = (v.reshape(-1, shape[-1]).astype(np.float64) for v in (dy, x - mean))
+    for one, other, size in zip(found, (d.sum(0), (d * deviation).sum(0)),
+                                (np.abs(d).sum(0), np.abs(d * deviation).sum(0))):
+        assert (np.abs(np.asarray(one) - other) <= 2e-6 * size).all()
 
 
-@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("relu", [False, True])
 @pytest.mark.parametrize("addends", [0, 1, 2])
-def test_affine(shape, relu, addends):
-    x, addend = array(*shape), array(*shape, seed=1)
-    shift, factor, offset, weight = (array(shape[-1], seed=s) for s in range(2, 6))
-    rest = (addend, weight)[:addends]
-    found = jax.jit(lambda *a: native.affine(jax, None, *a, relu=relu))(x, shift, factor, offset, *rest)
-    expected = (x.astype(np.float64) - shift) * factor + offset
+@pytest.mark.parametrize("shape", SHAPES)
+def test_affine(shape, addends, relu):
+    random = np.random.default_rng(0)
+    x, z = (random.standard_normal(shape).astype(np.float32) for _ in range(2))
+    shift, factor, offset, share = random.standard_normal((4, shape[-1])).astype(np.float32)
+    x[(0,) * len(shape)] = np.nan
+    more = (z, share)[:addends]
+    program = jax.jit(functools.partial(native.affine, jax, None, relu=relu))
+    found = np.asarray(program(x, shift, factor, offset, *more))
+    expected = factor * (x.astype(np.float64) - shift) + offset
     if addends:
-        expected = expected + addend * (weight if addends == 2 else 1)
-    close(found, np.maximum(expected, 0) if relu else expected, 1e-5)
+        expected = expected + z.astype(np.float64) * (share if addends == 2 else 1)
+    expected = np.where(expected < 0, 0, expected) if relu else expected
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_nan_and_infinity_are_carried_through():
-    x = array(100, 32)
-    x[7, 3], x[9, 4] = np.nan, np.inf
-    mean, variance = jax.jit(lambda x: native.moments(jax, x, None))(x)
-    assert np.isnan(mean[3]) and np.isnan(variance[3])
-    assert not np.isfinite(mean[4]) and not np.isfinite(variance[4])
-    assert np.isfinite(np.delete(mean, [3, 4])).all()
-    ones = np.ones(32, np.float32)
-    result = np.asarray(jax.jit(lambda x: native.affine(jax, None, x, 0 * ones, ones, ones, relu=True))(x))
-    assert np.isnan(result[7, 3]) and np.isposinf(result[9, 4]) and np.isnan(result).sum() == 1
+def test_same_bits_every_time():
+    random = np.random.default_rng(0)
+    dy, x = (random.standard_normal((16, 40, 40, 24)).astype(np.float32) for _ in range(2))
+    mean = x.mean((0, 1, 2))
+    program = jax.jit(lambda dy, x, mean: (native.moments(jax, x, None), native.products(jax, dy, x, mean, None)))
+    first = jax.tree.leaves(program(dy, x, mean))
+    for _ in range(10):
+        for one, other in zip(jax.tree.leaves(program(dy, x, mean)), first):
+            np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
 
 
-def test_the_same_bits_every_time():
-    x = array(5000, 48)
-    moments = jax.jit(lambda x: native.moments(jax, x, None))
-    first = [np.asarray(v).tobytes() for v in moments(x)]
-    assert all([np.asarray(v).tobytes() for v in moments(x)] == first for _ in range(20))
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_stays_in_its_channel(value):
+    x = np.random.default_rng(0).standard_normal((20, 20, 20, 8)).astype(np.float32)
+    x[3, 4, 5, 6] = value
+    mean, variance = (np.asarray(v) for v in jax.jit(lambda x: native.moments(jax, x, None))(x))
+    assert not np.isfinite(mean[6])
+    assert np.isnan(variance[6])
+    assert np.isfinite(np.delete(mean, 6)).all()
+    assert np.isfinite(np.delete(variance, 6)).all()
 
 
-def test_what_the_kernels_leave_to_xla():
-    assert not native.serves(jax, array(4, 4))
-    assert not native.serves(jax, np.ones((64, 64)))
-    assert not native.serves(jax, np.ones((0, 4096), np.float32))
-    assert not native.serves(jax, np.ones(4096, np.float32))
+def test_mapped():
+    x = np.random.default_rng(0).standard_normal((3, 400, 16)).astype(np.float32)
+
+    def otherwise(x):
+        return jax.numpy.mean(x, 0), jax.numpy.var(x, 0)
+
+    found = jax.jit(jax.vmap(lambda x: native.moments(jax, x, otherwise)))(x)
+    np.testing.assert_allclose(np.asarray(found[0]), x.mean(1), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(np.asarray(found[1]), x.var(1), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("numbers", "shapes", "message"), [
-    ([64, 33], [(64, 33)], "incomplete"),
-    ([64, 0, 0], [(64, 33)], "out of range"),
-    ([2 ** 62, 2 ** 62, 0], [(64, 33)], "out of range"),
-    ([-64, 33, 0], [(64, 33)], "out of range"),
-    ([64, 33, 7], [(64, 33)], "neither 0 nor 1"),
-    ([65, 33, 0], [(64, 33)], "another size"),
+def test_what_is_left_to_xla():
+    for x in (np.zeros((50, 8), np.float32), np.zeros((500, 8), np.float64), np.zeros((0, 8), np.float32),
+              np.zeros(5000, np.float32)):
+        assert not native.serves(jax, x)
+
+
+def call(name, results, numbers, *shapes, dtype=np.float32):
+    compiled_library(jax)
+    arrays = [np.ones(shape, dtype) for shape in shapes]
+    kinds = [jax.ShapeDtypeStruct(shape, np.float32) for shape in results]
+    target = jax.ffi.ffi_call(name, kinds[0] if len(kinds) == 1 else tuple(kinds))
+    return jax.jit(functools.partial(target, numbers=np.array(numbers, np.int64)))(*arrays)
+
+
+@pytest.mark.parametrize("numbers", [
+    [], [6, 4], [6, 4, 0, 0], [0, 4, 0], [6, -4, 0], [2 ** 62, 4, 0], [2 ** 39, 2 ** 39, 0], [6, 5, 0], [7, 4, 0],
+    [6, 4, 2],
 ])
-def test_malformed_calls_are_errors(numbers, shapes, message):
-    assert library().register(jax)
-    vector = jax.ShapeDtypeStruct((33,), np.float32)
-    target = jax.ffi.ffi_call("everflow_channel_moments", (vector, vector))
-    with pytest.raises(Exception, match=message):
-        jax.block_until_ready(target(*map(array, *zip(*shapes)), numbers=np.array(numbers, np.int64)))
+def test_numbers_that_make_no_sense(numbers):
+    for name, results, shapes in [
+        ("everflow_channel_moments", [(4,), (4,)], [(6, 4)]),
+        ("everflow_channel_products", [(4,), (4,)], [(6, 4), (6, 4), (4,)]),
+        ("everflow_channel_affine", [(6, 4)], [(6, 4), (4,), (4,), (4,)]),
+    ]:
+        call(name, results, [6, 4, 0], *shapes)
+        with pytest.raises(Exception, match="channels|another size"):
+            call(name, results, numbers, *shapes)
 
 
-@pytest.mark.parametrize("operands", [3, 7])
-def test_an_unexpected_number_of_operands(operands):
-    assert library().register(jax)
-    target = jax.ffi.ffi_call("everflow_channel_affine", jax.ShapeDtypeStruct((64, 33), np.float32))
-    with pytest.raises(Exception, match="number of operands"):
-        jax.block_until_ready(target(*[array(64, 33)] * operands, numbers=np.array([64, 33, 0], np.int64)))
+@pytest.mark.parametrize(("name", "results", "shapes"), [
+    ("everflow_channel_moments", [(4,), (3,)], [(6, 4)]),
+    ("everflow_channel_moments", [(4,), (4,)], [(6, 3)]),
+    ("everflow_channel_products", [(4,), (4,)], [(6, 4), (5, 4), (4,)]),
+    ("everflow_channel_products", [(4,), (4,)], [(6, 4), (6, 4), (5,)]),
+    ("everflow_channel_affine", [(6, 4)], [(6, 4), (4,), (4,), (3,)]),
+    ("everflow_channel_affine", [(6, 3)], [(6, 4), (4,), (4,), (4,)]),
+    ("everflow_channel_affine", [(6, 4)], [(6, 4), (4,), (4,), (4,), (5, 4)]),
+    ("everflow_channel_affine", [(6, 4)], [(6, 4), (4,), (4,), (4,), (6, 4), (3,)]),
+    ("everflow_channel_affine", [(6, 4)], [(6, 4), (4,), (4,), (4,), (6, 4), (4,), (4,)]),
+    ("everflow_channel_affine", [(6, 4)], [(6, 4), (4,), (4,)]),
+    ("everflow_channel_affine", [(6, 4)], []),
+])
+def test_buffers_that_do_not_fit(name, results, shapes):
+    with pytest.raises(Exception, match="another size|number of operands|decode|missing"):
+        call(name, results, [6, 4, 0], *shapes)
 
 
-@pytest.mark.parametrize("data_format", ["NHWC", "NCHW"])
-@pytest.mark.parametrize("mean", [0.0, 30.0])
-def test_normalization_and_its_derivatives_agree_with_numpy(data_format, mean):
-    def derivatives(x, scale, offset, addend):
-        with tf.GradientTape() as second:
-            second.watch([x, scale, offset])
-            with tf.GradientTape() as first:
-                first.watch([x, scale, offset, addend])
-                y, *_ = tf.compat.v1.nn.fused_batch_norm(x, scale, offset, data_format=data_format)
-                loss = tf.reduce_sum(tf.sin(tf.nn.relu(y + addend)) * addend)
-            gradients = first.gradient(loss, [x, scale, offset, addend])
-            again = tf.add_n([tf.reduce_sum(tf.square(g)) for g in gradients])
-        return loss, *gradients, *second.gradient(again, [x, scale, offset])
-
-    shape = (4, 9, 9, 16) if data_format == "NHWC" else (4, 16, 9, 9)
-    operands = [tf.constant(array(*s, seed=i, mean=m)) for i, (s, m) in enumerate(
-        [(shape, mean), ((16,), 0), ((16,), 0), (shape, 0)])]
-    expected = derivatives(*operands)  # eagerly, by NumPy
-    for ours, theirs in zip(tf.function(derivatives, jit_compile=True)(*operands), expected):
-        largest = np.abs(theirs.numpy()).max()
-        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-4, atol=1e-4 * largest)
-
-
-def test_normalization_is_mapped():
-    x = tf.constant(array(3, 4, 9, 9, 16))
-    scale, offset = tf.constant(array(16)), tf.constant(array(16, seed=1))
-
-    def one(x):
-        return tf.compat.v1.nn.fused_batch_norm(x, scale, offset)[0]
-
-    mapped = tf.function(lambda x: tf.vectorized_map(one, x), jit_compile=True)(x)
-    close(mapped, np.stack([one(t).numpy() for t in x]), 1e-4)
+def test_operands_of_another_type():
+    with pytest.raises(Exception, match="unexpected type"):
+        call("everflow_channel_moments", [(4,), (4,)], [6, 4, 0], (6, 4), dtype=np.int32)

@@ -170,13 +170,13 @@ def test_before_onednn_is_loaded(tmp_path):
     assert [n.value for n in found] == [0, 0, 0]
     assert lone.everflow_scratch_bytes() == 0
     lone.everflow_trim_scratch()
-    lone.everflow_convolution_implementation(
-        ctypes.c_void_p(numbers.ctypes.data), ctypes.c_int64(numbers.size), message)
+    described = ctypes.c_void_p(numbers.ctypes.data), ctypes.c_int64(numbers.size)
+    lone.everflow_convolution_implementation(*described, message)
     assert message.value == b""
     arrays = [np.ones(shape, np.float32) for shape in CASE.shapes(FORWARD)]
     sizes = np.array([arrays[0].nbytes, arrays[1].nbytes, 0, arrays[2].nbytes], np.int64)
     x, w, y = (ctypes.c_void_p(a.ctypes.data) for a in arrays)
-    assert lone.everflow_convolution(ctypes.c_void_p(numbers.ctypes.data), ctypes.c_int64(numbers.size), x, w, None, y,
+    assert lone.everflow_convolution(*described, x, w, None, y,
                                      ctypes.c_void_p(sizes.ctypes.data), message) == 1
     assert message.value == b"oneDNN is not loaded"
     for wrong in (b"/nowhere/libdnnl.so.3", str(path).encode()):

@@ -130,8 +130,8 @@ def with_vmap(jax: Any, native: Callable[..., Any], otherwise: Callable[..., Any
 
     def rule(size: int, batched: Sequence[bool], *operands: Any) -> tuple[Any, Any]:
         del size
-        results = jax.vmap(otherwise, in_axes=tuple(0 if b else None for b in batched))(*operands)
-        return results, jax.tree_util.tree_map(lambda _: True, results)
+        mapped = jax.vmap(otherwise, in_axes=tuple(0 if b else None for b in batched))(*operands)
+        return mapped, jax.tree.map(lambda _: True, mapped)
 
     function.def_vmap(rule)
     return function

@@ -12,8 +12,10 @@
 #include <utility>
 #include <vector>
 
+#include "channels.h"
 #include "convolution.h"
 #include "dnnl_api.h"
+#include "pooling.h"
 #include "product.h"
 #include "scratch.h"
 #include "workers.h"
@@ -126,10 +128,11 @@ std::vector<float> numbers(int64_t count, unsigned seed) {
   return values;
 }
 
-// Windows of 3 x 3 under padding that keeps the size.
-ConvolutionShape convolution_shape(int64_t kind, int64_t batch, int64_t size, int64_t channels, int64_t relu) {
+// Windows of 3 x 3 under padding that keeps the size; `more`: with a bias, and all that may come behind.
+ConvolutionShape convolution_shape(int64_t kind, int64_t batch, int64_t size, int64_t channels, int64_t more) {
   const int64_t description[ConvolutionShape::kNumbers] = {
-      kind, 0, 2, batch, channels, 16, 1, relu, relu, size, size, 0, 3, 3, 0, size, size, 0, 1, 1, 0, 1, 1, 0, 1, 1, 0};
+      kind, 0, 2, batch, channels, 16, 1, more, more, more, more, size, size, 0, 3, 3, 0, size, size, 0,
+      1,    1, 0, 1,     1,        0,  1, 1,    0};
   return ConvolutionShape::parse(description, ConvolutionShape::kNumbers);
 }
 
@@ -137,9 +140,13 @@ std::vector<float> convolve(Workers& workers, const ConvolutionShape& s) {
   int64_t counts[3] = {s.image_elements(), s.filter_elements(), s.result_elements()};
   if (s.kind == ConvolutionShape::kByData) std::swap(counts[0], counts[2]);
   if (s.kind == ConvolutionShape::kByWeights) std::swap(counts[1], counts[2]);
-  const std::vector<float> a = numbers(counts[0], 1), b = numbers(counts[1], 2), bias = numbers(s.out_channels, 3);
+  const std::vector<float> a = numbers(counts[0], 1), b = numbers(counts[1], 2), row = numbers(s.out_channels, 3);
+  const std::vector<float> addend = numbers(s.addend ? counts[2] : 0, 4);
+  ChannelTerms behind;
+  if (s.affine) behind.shift = behind.factor = behind.offset = row.data();
+  if (s.addend) behind.addend = addend.data();
   std::vector<float> result(counts[2]);
-  convolution(workers, s, a.data(), b.data(), s.bias ? bias.data() : nullptr, result.data());
+  convolution(workers, s, a.data(), b.data(), s.bias ? row.data() : nullptr, behind, result.data());
   return result;
 }
 
@@ -176,6 +183,42 @@ void products(Workers& workers) {
   });
 }
 
+void channels(Workers& workers) {
+  in_threads(3, [&](int) {
+    const int64_t description[ChannelShape::kNumbers] = {5000, 33, 1};
+    const auto s = ChannelShape::parse(description, ChannelShape::kNumbers);
+    const std::vector<float> x = numbers(s.rows * s.channels, 1), dy = numbers(s.rows * s.channels, 2);
+    std::vector<float> first(s.channels), second(s.channels), result(x.size()), again(x.size());
+    channel_moments(workers, s, x.data(), first.data(), second.data());
+    channel_products(workers, s, dy.data(), x.data(), first.data(), second.data(), first.data());
+    ChannelTerms terms;
+    terms.x = x.data();
+    terms.shift = terms.factor = terms.offset = second.data();
+    terms.addend = dy.data();
+    channel_affine(workers, s, terms, result.data());
+    channel_affine(workers, s, terms, again.data());
+    expect(result == again, "a normalization is not the same again");
+  });
+}
+
+void pools(Workers& workers) {
+  in_threads(3, [&](int thread) {
+    for (int64_t kind = 0; kind < 4; ++kind) {
+      // Windows of 3 x 3 by 2 x 2, which overlap, over several images, and over one that is cut by channels.
+      const int64_t batch = thread == 0 ? 1 : 5;
+      const int64_t description[PoolingShape::kNumbers] = {kind, batch, 48, 1, 31, 32, 1, 3, 3,
+                                                           1,    16,    16, 1, 2,  2,  0, 1, 0};
+      const auto s = PoolingShape::parse(description, PoolingShape::kNumbers);
+      const bool gradient = kind == PoolingShape::kMaximumGradient || kind == PoolingShape::kAverageGradient;
+      const std::vector<float> images = numbers(s.image_elements(), 1), pooled = numbers(s.pooled_elements(), 2);
+      std::vector<float> first(gradient ? images.size() : pooled.size()), again(first.size());
+      pooling(workers, s, {images.data(), pooled.data(), pooled.data(), first.data()});
+      pooling(workers, s, {images.data(), pooled.data(), pooled.data(), again.data()});
+      expect(first == again, "a pool is not the same again");
+    }
+  });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -197,6 +240,8 @@ int main(int argc, char** argv) {
   for (Workers* workers : {static_cast<Workers*>(&late), static_cast<Workers*>(&refusing), &own_workers()}) {
     convolutions(*workers);
     products(*workers);
+    channels(*workers);
+    pools(*workers);
   }
   trim_scratch();
   std::puts("done");

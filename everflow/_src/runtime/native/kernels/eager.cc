@@ -8,6 +8,7 @@
 
 #include "convolution.h"
 #include "dnnl_api.h"
+#include "pooling.h"
 #include "product.h"
 #include "scratch.h"
 #include "workers.h"
@@ -93,6 +94,24 @@ int everflow_product(const int64_t* numbers, int64_t count, const float* a, cons
     require_bytes(shape.inner * shape.columns * bytes, sizes[1], "the second operand");
     require_bytes(shape.rows * shape.columns * bytes, sizes[2], "the result");
     everflow::product(everflow::own_workers(), shape, a, b, result);
+  });
+}
+
+// `sizes`: bytes of the images, the maxima, the gradient (0 for what the kind does not need) and the result.
+int everflow_pooling(const int64_t* numbers, int64_t count, const float* images, const float* maxima,
+                     const float* gradient, float* result, const int64_t* sizes, char* message) {
+  return guarded(message, [&] {
+    using everflow::PoolingShape;
+    const auto shape = PoolingShape::parse(numbers, count);
+    const int64_t image = shape.image_elements() * static_cast<int64_t>(sizeof(float));
+    const int64_t pooled = shape.pooled_elements() * static_cast<int64_t>(sizeof(float));
+    const bool maximum = shape.kind == PoolingShape::kMaximum, average = shape.kind == PoolingShape::kAverage;
+    const bool gradient_of_maximum = shape.kind == PoolingShape::kMaximumGradient;
+    require_bytes(shape.kind == PoolingShape::kAverageGradient ? 0 : image, sizes[0], "the images");
+    require_bytes(gradient_of_maximum ? pooled : 0, sizes[1], "the maxima");
+    require_bytes(maximum || average ? 0 : pooled, sizes[2], "the gradient");
+    require_bytes(maximum || average ? pooled : image, sizes[3], "the result");
+    everflow::pooling(everflow::own_workers(), shape, {images, maxima, gradient, result});
   });
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #if defined(__x86_64__) && defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__) && \
     (defined(__clang__) ? __clang_major__ >= 14 : defined(__GNUC__))
 #define EVERFLOW_VECTORS __attribute__((target_clones("avx512f", "arch=haswell", "default")))
 #else
