@@ -84,20 +84,27 @@ def render_resources(workloads: list[Workload], rows: dict[str, dict[str, Any]],
     return "\n".join(["", *aligned(lines)]) if len(lines) > 1 else ""
 
 
+def _relative_error(values: list[list[float]], reference: list[list[float]]) -> float:
+    """The largest difference in any of the arrays, as a part of that array's largest number."""
+    if [len(v) for v in values] != [len(r) for r in reference]:
+        return float("inf")
+    errors = [
+        float(np.abs(np.subtract(value, expected)).max()) / max(1e-30, float(np.abs(expected).max()))
+        for value, expected in zip(values, reference, strict=True)
+    ]
+    return float(np.max(errors))
+
+
 def difference(workload: Workload, row: dict[str, Any]) -> list[str]:
     """Sentences about frameworks whose result is not that of the first one with a result."""
-    found = {name: np.array(r["fingerprint"]) for name, r in row.items() if r.get("fingerprint")}
+    found = {name: r["fingerprint"] for name, r in row.items() if r.get("fingerprint")}
     if workload.tolerance is None or len(found) < 2:
         return []
     # TensorFlow's own result is the reference where there is one.
     reference = "tensorflow" if "tensorflow" in found else next(iter(found))
     problems = []
     for name, values in found.items():
-        scale = max(1e-30, float(np.abs(found[reference]).max()))
-        error = (
-            float(np.abs(values - found[reference]).max()) / scale
-            if values.shape == found[reference].shape else float("inf")
-        )
+        error = _relative_error(values, found[reference])
         if not error <= workload.tolerance:
             problems.append(
                 f"{workload.name}: {name}'s result differs from {reference}'s by a relative {error:.2g}"

@@ -22,12 +22,13 @@ from benchmarks import measure
 from benchmarks.registry import FRAMEWORKS, Task, load_workloads
 
 
-def fingerprint(value: Any) -> list[float]:
-    """A few numbers that tell whether two frameworks computed the same thing: of an array, or of each in a list."""
-    if isinstance(value, list):
-        return [number for array in value for number in fingerprint(array)]
-    flat = np.asarray(value, np.float64).ravel()
-    return [float(flat.mean()), float(np.abs(flat).mean()), *(float(v) for v in flat[:8])]
+def fingerprint(value: Any) -> list[list[float]]:
+    """A few numbers of each array in a list, or of one array: they tell whether frameworks computed the same."""
+    found = []
+    for array in value if isinstance(value, list) else [value]:
+        flat = np.asarray(array, np.float64).ravel()
+        found.append([float(flat.mean()), float(np.abs(flat).mean()), *(float(v) for v in flat[:8])])
+    return found
 
 
 class Worker:

@@ -23,8 +23,8 @@ def workload():
 
 def row(everflow=1e-6, tensorflow=4e-6):
     return {
-        "everflow": {"median": everflow, "fingerprint": [1.0, 2.0]},
-        "tensorflow": {"median": tensorflow, "fingerprint": [1.0, 2.0]},
+        "everflow": {"median": everflow, "fingerprint": [[1.0, 2.0], [100.0]]},
+        "tensorflow": {"median": tensorflow, "fingerprint": [[1.0, 2.0], [100.0]]},
     }
 
 
@@ -106,10 +106,11 @@ def test_quantities_are_written_for_people(value, unit, text):
 def test_different_results_are_reported(workload):
     found = row()
     assert table.difference(workload, found) == []
-    found["everflow"]["fingerprint"] = [1.0, 2.1]
+    found["everflow"]["fingerprint"] = [[1.0, 2.1], [100.0]]
     assert "everflow's result differs from tensorflow's" in table.difference(workload, found)[0]
-    found["everflow"]["fingerprint"] = [np.nan, 2.0]
-    assert len(table.difference(workload, found)) == 1
+    for other in ([[np.nan, 2.0], [100.0]], [[1.0, 2.0], [np.nan]], [[1.0, 2.0]], [[1.0], [100.0]]):
+        found["everflow"]["fingerprint"] = other
+        assert len(table.difference(workload, found)) == 1
 
 
 def test_summary_is_of_quartiles():
@@ -127,8 +128,8 @@ def test_a_turn_takes_as_many_samples_as_batches():
 
 
 def test_fingerprints_tell_values_apart():
-    assert fingerprint(np.array([[1.0, -3.0]])) == [-1.0, 2.0, 1.0, -3.0]
-    assert fingerprint([np.array([1.0]), np.array([2.0])]) == [1.0, 1.0, 1.0, 2.0, 2.0, 2.0]
+    assert fingerprint(np.array([[1.0, -3.0]])) == [[-1.0, 2.0, 1.0, -3.0]]
+    assert fingerprint([np.array([1.0]), np.array([2.0])]) == [[1.0, 1.0, 1.0], [2.0, 2.0, 2.0]]
 
 
 def test_arrays_are_the_same_each_time():
