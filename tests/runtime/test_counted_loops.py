@@ -166,6 +166,18 @@ def test_a_count_that_starts_anywhere():
         assert shapes_of_products(lambda *c: run_counted(jax, step, c, 3), *carry)[1] == []
 
 
+def test_a_product_of_many_rows_stays():
+    many = RANDOM.randn(2, 1025, WIDTH)
+
+    def step(carry):
+        t, h = carry
+        x = jax.lax.dynamic_index_in_dim(jnp.asarray(many), t, 0, keepdims=False)
+        return t + 1, jnp.tanh(x @ W[:WIDTH] + h)
+
+    outside, inside = check(step, (START, np.zeros((1025, UNITS))), 2)
+    assert (outside, inside) == ([], [(1025, UNITS)])
+
+
 # ---- sums
 
 
