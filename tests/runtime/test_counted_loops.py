@@ -52,7 +52,7 @@ def check(step, carry, iterations=STEPS, tolerance=1e-12):
 
         actual = jax.tree.leaves(jax.jit(run)(*known))
         assert len(actual) == len(wanted)
-        for a, w in zip(actual, wanted):
+        for a, w in zip(actual, wanted, strict=True):
             assert a.dtype == np.asarray(w).dtype
             np.testing.assert_allclose(a, w, rtol=tolerance, atol=tolerance)
         return shapes_of_products(run, *known)
@@ -164,6 +164,18 @@ def test_a_count_that_starts_anywhere():
             np.testing.assert_allclose(actual[1], wanted[1], rtol=1e-12)
             assert actual[0] == wanted[0]
         assert shapes_of_products(lambda *c: run_counted(jax, step, c, 3), *carry)[1] == []
+
+
+def test_a_product_of_many_rows_stays():
+    many = RANDOM.randn(2, 1025, WIDTH)
+
+    def step(carry):
+        t, h = carry
+        x = jax.lax.dynamic_index_in_dim(jnp.asarray(many), t, 0, keepdims=False)
+        return t + 1, jnp.tanh(x @ W[:WIDTH] + h)
+
+    outside, inside = check(step, (START, np.zeros((1025, UNITS))), 2)
+    assert (outside, inside) == ([], [(1025, UNITS)])
 
 
 # ---- sums
@@ -375,3 +387,67 @@ def test_nothing_waits():
 
     outside, inside = check(step, (START, np.zeros((WIDTH, WIDTH))))
     assert (outside, inside) == ([(WIDTH, WIDTH)], [])
+
+
+# ---- bodies of chance
+
+
+def body_of_chance(seed):
+    """A body of random equations, what enters the loop, and the number of iterations."""
+    random = np.random.RandomState(seed)
+    rows, square, tall = random.randn(7, 3, 3), random.randn(3, 3) / 2, random.randn(6, 3) / 2
+    equations = [(random.randint(13), *random.randint(10**6, size=3)) for _ in range(random.randint(4, 16))]
+    results = [(random.randint(5), *random.randint(10**6, size=2)) for _ in range(random.randint(1, 4))]
+    first, by, place = random.randint(-2, 9), random.randint(-2, 3), random.randint(3)
+
+    def compute(kind, x, y, number, t, u):
+        if kind == 0:
+            return [x @ y]
+        if kind == 1:
+            return [jnp.concatenate([x, y], 1) @ tall]
+        if kind == 2:
+            return [tall.T @ jnp.concatenate([x, y], 0)]
+        if kind == 3:
+            return [jnp.tanh(x)]
+        if kind == 4:
+            return [x + y, x - y]
+        if kind == 5:
+            return [x.T @ y]
+        if kind == 6:
+            return [(x @ jnp.concatenate([y, square], 1))[:, number % 4:number % 4 + 3]]
+        if kind == 7:
+            both = x @ jnp.concatenate([y, square], 1)
+            return [both[:, :3], jnp.tanh(both[:, 3:])]
+        if kind == 8:
+            return [jnp.where(t < number % 5, x, y)]
+        if kind == 9:
+            return [x * jnp.sum(y, 0)]
+        if kind == 10:
+            return [jax.lax.dynamic_index_in_dim(rows, (t * (number % 3) + u) % 7, 0, keepdims=False)]
+        if kind == 11:
+            return [jax.lax.dynamic_update_slice_in_dim(jnp.zeros((3, 3)), y[:1], t + number % 3, 0)]
+        return [jnp.broadcast_to(jnp.sum(x, 1)[:, None], (3, 3)), -x.T]
+
+    def step(carry):
+        t, u, *state, placed = carry
+        values = [*state, *(jax.lax.dynamic_index_in_dim(rows, i, 0, keepdims=False) for i in (t, u)), square]
+        for kind, a, b, number in equations:
+            values += compute(kind, values[a % len(values)], values[b % len(values)], number, t, u)
+        following = []
+        for before, (kind, a, b) in zip(state, results):
+            x, y = values[a % len(values)], values[b % len(values)]
+            following.append([before + x, before + x + y, before - x + y, jnp.tanh(x), jnp.tanh(x) + before / 2][kind])
+        row = values[place]
+        where = t if place else jnp.argmax(row[0])
+        placed += jax.lax.dynamic_update_slice_in_dim(jnp.zeros((7, 3, 3)), row[None], where, 0)
+        return (t + by, u + 1, *following, placed)
+
+    start = (np.array(first, np.int32), np.array(0, np.int64), *(random.randn(3, 3) for _ in results),
+             random.randn(7, 3, 3))
+    return step, start, random.randint(1, 6)
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_bodies_of_chance(seed):
+    step, start, iterations = body_of_chance(seed)
+    check(step, start, iterations, 1e-8)

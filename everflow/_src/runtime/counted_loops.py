@@ -66,6 +66,7 @@ class _CountedLoop:
         self.jnp = jax.numpy
         self.body = body
         self.count = body.iterations
+        self.primitives = jax.extend.core.primitives
         splitter = ProductSplitter(jax, body)
         splitter.split_joined()
         sums = accumulators(body)
@@ -347,7 +348,8 @@ class _CountedLoop:
             env = dict(before)
             env.update(zip([body.inputs[i] for i in self.in_loop], carried))
             for number, stack in hoisted.items():
-                env[number] = jax.lax.dynamic_index_in_dim(stack, row, 0, keepdims=False, allow_negative_indices=False)
+                shape = body.shapes[number].shape
+                env[number] = jnp.reshape(self._take(stack, self._row(row, stack.ndim), (1, *shape)), shape)
             self._iterate(env, count)
             following = []
             for position, value in zip(self.in_loop, carried):
@@ -357,7 +359,7 @@ class _CountedLoop:
                     following.append(value)
                 else:
                     following.append(env[body.outputs[position]])
-            rows = [jax.lax.dynamic_update_index_in_dim(stack, env[n], row, 0, allow_negative_indices=False)
+            rows = [self._put(stack, env[n][None], self._row(row, stack.ndim))
                     for stack, n in zip(rows, self.stacked)]
             return count + np.int32(1), following, rows
 
@@ -373,8 +375,17 @@ class _CountedLoop:
         if term not in self.in_place:
             return add(total, env[term])
         rows, *places = [env[i] for i in self.in_place[term].inputs[1:]]
-        before = self.jax.lax.dynamic_slice(total, places, rows.shape)
-        return self.jax.lax.dynamic_update_slice(total, add(before, rows), places)
+        return self._put(total, add(self._take(total, places, rows.shape), rows), places)
+
+    def _take(self, array: Any, places: Sequence[Any], shape: Sequence[int]) -> Any:
+        """A piece of an array; what would begin before the first row begins there, as everywhere in the body."""
+        return self.primitives.dynamic_slice_p.bind(array, *places, slice_sizes=tuple(shape))
+
+    def _put(self, array: Any, piece: Any, places: Sequence[Any]) -> Any:
+        return self.primitives.dynamic_update_slice_p.bind(array, piece, *places)
+
+    def _row(self, row: Any, rank: int) -> list[Any]:
+        return [row, *[np.zeros((), np.int32)] * (rank - 1)]
 
     def _before(self) -> dict[int, Any]:
         """Values that are the same in each iteration, computed once."""

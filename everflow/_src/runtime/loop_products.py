@@ -7,11 +7,14 @@ them are there before the loop, and a product of which parts are wanted at diffe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from everflow._src.runtime.loop_body import CARRIED, COUNTED, Equation, LoopBody
 
+# A product of more rows is as fast alone: done for all iterations at once, it would take memory for nothing.
+_MOST_ROWS = 1024
 _ADDITIONS = ("add", "add_any", "sub")
 
 
@@ -229,6 +232,13 @@ class ProductSplitter:
 
 
 def hoistable(body: LoopBody, needed: set[int]) -> list[int]:
-    """Products among the needed values that no iteration has to wait for."""
+    """Products among the needed values that no iteration has to wait for, and that are better done all at once."""
     return [e.outputs[0] for e in body.equations
-            if e.name == "dot_general" and e.outputs[0] in needed and body.levels[e.outputs[0]] == COUNTED]
+            if e.name == "dot_general" and e.outputs[0] in needed and body.levels[e.outputs[0]] == COUNTED
+            and _has_few_rows(body, e)]
+
+
+def _has_few_rows(body: LoopBody, product: Equation) -> bool:
+    rows = [math.prod(body.shapes[number].shape[d] for d in free)
+            for number, free in zip(product.inputs, _Dimensions(body, product).free) if body.levels[number] == COUNTED]
+    return max(rows) <= _MOST_ROWS
