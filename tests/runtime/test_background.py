@@ -70,7 +70,9 @@ def test_numpy_serves_the_calls_until_the_program_is_compiled(gate):
         np.testing.assert_allclose(total, (value * value).sum(), rtol=1e-6)
         held.append((read, value))
         if n == 3:
-            assert record_of(f).pending and "in the background" in f.explain().traces[0].tier
+            (trace,) = f.explain().traces
+            assert record_of(f).pending and "in the background" in trace.tier
+            assert [s.kind for s in trace.steps] == ["can be compiled"]
     assert (record_of(f).runs, record_of(f).compiled) == (10, False)
     gate.set()
     settle()
@@ -84,7 +86,8 @@ def test_numpy_serves_the_calls_until_the_program_is_compiled(gate):
     assert (record_of(f).runs, record_of(f).compiled_runs) == (10, 5)
     for read, expected in held:
         np.testing.assert_allclose(read, expected)
-    assert f.explain().traces[0].tier == "compiled"
+    (trace,) = f.explain().traces
+    assert trace.tier == "compiled" and [s.kind for s in trace.steps] == ["compiled"]
 
 
 def test_random_sequences_go_on(gate):
