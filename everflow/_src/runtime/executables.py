@@ -97,16 +97,13 @@ class Executable:
         self.loose = [r for r in self.all_variables if r.value_shape is None or not r.value_shape.is_fully_defined()]
         self.function = self.jax.jit(self._trace, donate_argnums=(0,) if self.fixed else ())
         self.code: dict[Any, Callable[..., Any]] = {}
-        self.last: Any = None
+        self.last: tuple[list[Any] | None, Any] = (None, None)
         self.lock = threading.RLock()
 
     def fits(self, resources: Sequence[Any], frame: Any) -> bool:
         """False for other resources, and once a variable was initialized or forgotten since this was made."""
-        if frame.store is not self.store or len(resources) != len(self.resources):
+        if frame.store is not self.store or resources != self.resources:  # resources are equal by identity
             return False
-        for have, want in zip(resources, self.resources):
-            if have is not want:
-                return False
         if self.uninitialized:
             return self.uninitialized == {id(r) for r in self.all_variables if r.value is None}
         for variable in self.all_variables:
@@ -119,14 +116,20 @@ class Executable:
     def run(self, env: list[Any]) -> None:
         """Computes the outputs of the step into `env`, and gives variables their new values."""
         inputs = [env[s] for s in self.step.input_slots]
-        with self.jax.x64():
+        key = [a.shape for a in inputs]
+        if self.loose:
             key = self._key(inputs)
-            code = self.code.get(key) or self._compile(key, inputs)
+        with self.jax.x64():
+            last, code = self.last
+            changed = key != last
+            if changed:
+                code = self._code(key, inputs)
+                self.last = key, code
             if self.all_variables:
                 with STATE_LOCK:
                     while self.loose and self._key(inputs) != key:  # assigned by another thread meanwhile
                         key = self._key(inputs)
-                        code = self.code.get(key) or self._compile(key, inputs)
+                        code = self._code(key, inputs)
                     own = self.jax.copy
                     result = code([own(r.value) if r.shared else r.value for r in self.written],
                                   [r.value for r in self.read], inputs)
@@ -142,8 +145,7 @@ class Executable:
         form = result.form
         for slot, value in zip(form.outputs, outputs):
             env[slot] = value
-        if key != self.last:
-            self.last = key
+        if changed:
             MALLOC.give_back()  # temporaries of other sizes may have left holes
         if form.plain:
             for slot, value in form.plain.items():
@@ -153,14 +155,15 @@ class Executable:
         """Compiles for inputs of which `env` may hold no more than shape and dtype."""
         inputs = [env[s] for s in self.step.input_slots]
         with self.jax.x64():
-            key = self._key(inputs)
-            if key not in self.code:
-                self._compile(key, inputs)
+            self._code(self._key(inputs), inputs)
 
-    def _key(self, inputs: Sequence[Any]) -> Any:
-        shapes = [a.shape for a in inputs]
-        shapes += [getattr(r.value, "shape", None) for r in self.loose]
-        return tuple(shapes)
+    def _key(self, inputs: Sequence[Any]) -> list[Any]:
+        """Shapes that may differ from one run to the next."""
+        return [a.shape for a in inputs] + [getattr(r.value, "shape", None) for r in self.loose]
+
+    def _code(self, shapes: list[Any], inputs: Sequence[Any]) -> Callable[..., Any]:
+        key = tuple(shapes)
+        return self.code.get(key) or self._compile(key, inputs)
 
     # ---- compiling
 

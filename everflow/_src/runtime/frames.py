@@ -21,7 +21,7 @@ from everflow._src.framework.registry import Card
 from everflow._src.framework.seeds import install_reset
 from everflow._src.runtime.background import BACKGROUND
 from everflow._src.runtime.instructions import on_host
-from everflow._src.runtime.resources import EAGER_STORE, Store, VariableResource
+from everflow._src.runtime.resources import EAGER_STORE, STATE_LOCK, Store, VariableResource
 
 # Every eager random operation without a seed of its own starts a sequence; most are never continued.
 _MOST_SEQUENCES = 20_000
@@ -177,7 +177,10 @@ class HostFrame:
             return found
         found = self._hidden.get(op)
         if found is None:
-            found = self._hidden[op] = VariableResource(op.card.own_state(op), name=op.name)
+            with STATE_LOCK:  # a program may be compiled while it runs: both mean one state
+                found = self._hidden.get(op)
+                if found is None:
+                    found = self._hidden[op] = VariableResource(op.card.own_state(op), name=op.name)
         return found
 
     def forget_hidden(self) -> None:

@@ -70,7 +70,7 @@ def write_down(program: Any, record: Any) -> None:
         return
     note = {
         "tier": "compiled" if record.compiled else "numpy",
-        "numpy_seconds": record.seconds / record.runs if record.runs else known.numpy_seconds,
+        "numpy_seconds": program.numpy_seconds(record),
         "host": [[n, i.host_reason] for n, i in enumerate(program.instructions)
                  if i.host and not i.card.host and i.host_reason is not ON_THE_BORDER],
     }

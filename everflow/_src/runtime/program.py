@@ -113,11 +113,12 @@ class TierRecord:
     """What is known of running a program with one set of input shapes."""
 
     __slots__ = ("runs", "seconds", "compiled", "settled", "compiled_runs", "compiled_seconds", "pending", "failed",
-                 "known")
+                 "known", "first")
 
     def __init__(self) -> None:
         self.runs = 0
         self.seconds = 0.0
+        self.first = 0.0  # seconds of the first run with NumPy, were the machine its own
         self.compiled = False
         self.pending = 0  # the generation of the background thread that compiles it
         self.failed = ""  # why it cannot be compiled
@@ -227,8 +228,15 @@ class Program:
                 return self._execute_compiled(arguments, frame, record)
             seen = self._start_looking(arguments)
         started = time.perf_counter()
-        result = self._execute_numpy(arguments, frame, seen)
-        record.seconds += time.perf_counter() - started
+        if record.runs:
+            result = self._execute_numpy(arguments, frame, seen)
+            record.seconds += time.perf_counter() - started
+        else:
+            busy = time.process_time()
+            result = self._execute_numpy(arguments, frame, seen)
+            record.seconds = time.perf_counter() - started
+            # Other processes slow a run down; its threads make it quicker than its processor time.
+            record.first = min(record.seconds, time.process_time() - busy)
         record.runs += 1
         if seen is not None:
             record.pending = BACKGROUND.generation
@@ -259,8 +267,13 @@ class Program:
         """Whether waiting for the compiled program is better than another run with NumPy."""
         if self.compile_now or not BACKGROUND.is_wanted():
             return True
-        numpy = record.seconds / record.runs if record.runs else record.known.numpy_seconds
-        return numpy > expected_seconds(self.size(), record.known.hot, jax_is_loaded())
+        return self.numpy_seconds(record) > expected_seconds(self.size(), record.known.hot, jax_is_loaded())
+
+    def numpy_seconds(self, record: TierRecord) -> float:
+        """How long a run with NumPy takes on a machine that does nothing else; 0 when that is not known."""
+        if not record.runs:
+            return record.known.numpy_seconds
+        return min(record.first, record.seconds / record.runs)
 
     def size(self) -> int:
         """Number of operations, those of the functions that it calls among them."""

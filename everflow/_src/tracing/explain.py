@@ -194,7 +194,10 @@ def call_site() -> str:
 
 @dataclasses.dataclass(frozen=True)
 class StepReport:
-    """One step of a program: `kind` is "compiled" or "host"; `reasons` says why operations run on the host."""
+    """One step of a program.
+
+    `kind` is "compiled", "can be compiled" or "host"; `reasons` says why operations run on the host.
+    """
 
     kind: str
     operations: int
@@ -220,7 +223,8 @@ class TraceReport:
       numpy_runs, compiled_runs: how often the program ran in either tier; a call inside of another function
         runs as part of that one.
       tier: what the next run will use.
-      steps: compiled steps and host steps, in order; as far as is known when it was not compiled yet.
+      steps: compiled steps and host steps, in order; as far as is known when it was not compiled yet, and then what
+        could be compiled is of kind "can be compiled".
       dropped: True when an object it was made for is gone, and the trace with it.
     """
 
@@ -344,9 +348,11 @@ def _steps(program: Any) -> tuple[StepReport, ...]:
     if program is None:
         return ()
     if program.steps is not None:
+        ran = any(r.compiled or r.compiled_runs for r in program.records.values())
+        kind = "compiled" if ran else "can be compiled"
         return tuple(
             StepReport("host", len(s.instructions), _reasons(s.instructions)) if isinstance(s, HostStep)
-            else StepReport("compiled", len(s.instructions)) for s in program.steps
+            else StepReport(kind, len(s.instructions)) for s in program.steps
         )
     on_host = [i for i in program.instructions if i.host]
     steps = []
