@@ -37,8 +37,11 @@ def _text(shape: Any) -> str:
 def _product(xp: Any, a: Any, b: Any) -> Any:
     """The matrix product, accumulated in float32 for the small floating point types."""
     if a.dtype in _SMALL_FLOATS and xp is np:
-        return np.matmul(a.astype(np.float32), b.astype(np.float32)).astype(a.dtype)
+        return _product(np, a.astype(np.float32), b.astype(np.float32)).astype(a.dtype)
     if a.ndim == 2 and b.ndim == 2 and xp is np:
+        found = native.eager(a, b) if a.size * b.shape[1] >= native.LEAST_EAGER_WORK else None
+        if found is not None:
+            return found
         return np.dot(a, b)  # np.dot costs half of what np.matmul does for small matrices
     return xp.matmul(a, b)
 
@@ -424,6 +427,7 @@ def matmul(
             and not adjoint_a
             and not adjoint_b
             and output_type is None
+            and x.size * y.shape[0 if transpose_b else 1] < native.LEAST_EAGER_WORK
         ):
             try:
                 return EagerTensor(np.dot(x.T if transpose_a else x, y.T if transpose_b else y))

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+import everflow as tf
 from everflow._src.runtime.native import product as native
 from everflow._src.runtime.native.library import library
 from tests.runtime.native.cases import needs_native
@@ -117,3 +118,35 @@ def test_mapped():
 ])
 def test_what_is_left_to_xla(a_shape, b_shape, dtype):
     assert native.compiled(jax, np.zeros(a_shape, dtype), np.zeros(b_shape, dtype), False, False, None) is None
+
+
+# ---- NumPy arrays
+
+
+@pytest.mark.parametrize("rows, columns, inner", [(128, 512, 784), (2000, 10, 300), (17, 4000, 71), (5, 3, 400_000)])
+@pytest.mark.parametrize("turned", ["", "a", "b", "ab"])
+def test_large_eager_products(rows, columns, inner, turned):
+    random = np.random.default_rng(0)
+    a, b = random.standard_normal((rows, inner), np.float32), random.standard_normal((inner, columns), np.float32)
+    left = np.ascontiguousarray(a.T) if "a" in turned else a
+    right = np.ascontiguousarray(b.T) if "b" in turned else b
+    found = tf.matmul(left, right, transpose_a="a" in turned, transpose_b="b" in turned).numpy()
+    size = np.abs(a).astype(np.float64) @ np.abs(b)
+    assert (np.abs(found - a.astype(np.float64) @ b) <= 1e-6 * size).all()
+
+
+def test_eager_products_of_parts_of_arrays():
+    a = np.random.default_rng(0).standard_normal((600, 600), np.float32)
+    for left, right in ((a[::2], a[:, ::3]), (a[:, 5:400], a[5:400]), (a.T[::-1], a[::-1]), (a[:, ::-1], a.T[:, 7:])):
+        found = native.eager(left, right)
+        np.testing.assert_allclose(found, left.astype(np.float64) @ right, rtol=1e-4, atol=1e-3)
+
+
+def test_eager_products_that_numpy_does_as_well():
+    assert native.eager(np.ones((10, 10), np.float32), np.ones((10, 10), np.float32)) is None
+    assert native.eager(np.ones((300, 300)), np.ones((300, 300))) is None
+
+
+def test_large_eager_products_of_sizes_that_do_not_fit():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Matrix size-incompatible"):
+        tf.matmul(np.ones((500, 300), np.float32), np.ones((400, 500), np.float32))

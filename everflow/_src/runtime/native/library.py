@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from everflow._src.runtime.memory import MALLOC
+
 # "0" does without the native kernels; the path of another build takes that one.
 SWITCH = "EVERFLOW_NATIVE"
 _ONEDNN = "onednn-cpu-gomp"
@@ -152,6 +154,7 @@ def _find() -> tuple[Library | None, Status]:
         fix = ("apt-get install libgomp1 (or what brings libgomp.so.1 here)" if "libgomp" in reason
                else f"pip install --force-reinstall {_ONEDNN} everflow")
         return None, Status(False, f"do not load: {reason}", fix)
+    MALLOC.keep_freed_memory()  # kernels take memory for the time of a call
     return found, Status(True, f"oneDNN {found.version} at {onednn}")
 
 

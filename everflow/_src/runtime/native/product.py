@@ -1,4 +1,8 @@
-"""Products of matrices by the native kernels, inside of compiled programs, where XLA's own are slower.
+"""Products of matrices by the native kernels: large ones of NumPy arrays, and inside of compiled programs those where
+XLA's own are slower.
+
+NumPy's BLAS has threads of its own, which wait for each other: on a machine that is busy with something else, one
+product takes many times as long as on one thread. The native kernels take what no other thread has begun.
 
 XLA runs a batch of products one after another on one thread, makes a transposed copy of an operand that it likes
 better the other way, and cuts long sums with a small result badly; oneDNN's kernel does none of these. Large plain
@@ -15,8 +19,10 @@ from typing import Any
 import numpy as np
 
 from everflow._src.runtime.native.convolution import with_vmap
-from everflow._src.runtime.native.library import compiled_library
+from everflow._src.runtime.native.library import compiled_library, library
 
+# Fewer multiplications than this NumPy's BLAS does on one thread.
+LEAST_EAGER_WORK = 4_000_000
 # Fewer multiplications than this are done by XLA before a call has crossed over.
 _LEAST_WORK = 2_000
 # A sum this many times as long as the result is wide counts as long.
@@ -44,6 +50,22 @@ def left_to_xla() -> Iterator[None]:
 def is_left_to_xla() -> bool:
     """Whether the thread traces inside of `left_to_xla`."""
     return getattr(_left, "active", False)
+
+
+def eager(a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
+    """The product of two NumPy arrays of shape [rows, inner] and [inner, columns]; None where NumPy does as well."""
+    if a.dtype != np.float32 or b.dtype != np.float32 or a.size * b.shape[1] < LEAST_EAGER_WORK:
+        return None
+    found = library()
+    if found is None:
+        return None
+    # A transposed view is read as it lies.
+    transpose_a, transpose_b = (m.flags.f_contiguous and not m.flags.c_contiguous for m in (a, b))
+    numbers = np.array([1, a.shape[0], b.shape[1], a.shape[1], transpose_a, transpose_b], np.int64)
+    left, right = (np.ascontiguousarray(m.T if t else m) for m, t in ((a, transpose_a), (b, transpose_b)))
+    result = np.empty((a.shape[0], b.shape[1]), np.float32)
+    found.call("everflow_product", numbers, left, right, result)
+    return result
 
 
 def compiled(jax: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool, otherwise: Callable[[Any, Any], Any]
