@@ -27,8 +27,10 @@ from everflow._src.runtime.resources import EAGER_STORE, STATE_LOCK, Store, Vari
 _MOST_SEQUENCES = 20_000
 # A loop on which the host has spent as many seconds as compiling it takes is compiled: it may well go on.
 _COMPILING_TAKES = 0.3
-# After so many runs in compiled pieces the host has another try, and the faster is kept.
-_COMPILED_TRIALS = 4
+# After so many runs in compiled pieces the host has another try; where it is this much faster, it keeps the loop.
+# Other loops read what this one saves: pieces hand it on as it is, the host takes it apart.
+_COMPILED_TRIALS = 6
+_CLEARLY_FASTER = 2.0
 
 _program_factory: Callable[[GraphFunction], Any] | None = None
 _program_class: Callable[..., Any] | None = None
@@ -106,7 +108,7 @@ class LoopRecord:
             not BACKGROUND.deterministic
         ):
             self._settled = True
-            if self._fastest[True] > self._fastest[False]:
+            if self._fastest[True] > _CLEARLY_FASTER * self._fastest[False]:
                 self.pieces = False
 
 
