@@ -24,6 +24,7 @@ from everflow._src.runtime.failures import invalid
 from everflow._src.runtime.native import product as native
 
 _FAST = frozenset(np.dtype(n) for n in ("float32", "float64"))
+_SMALL = 4096
 _SMALL_FLOATS = frozenset(d.numpy_dtype for d in (dtypes.float16, dtypes.bfloat16))
 
 
@@ -427,7 +428,7 @@ def matmul(
             and not adjoint_a
             and not adjoint_b
             and output_type is None
-            and x.size * y.shape[0 if transpose_b else 1] < native.LEAST_EAGER_WORK
+            and x.size < _SMALL  # what the door costs is nothing beside a larger product
         ):
             try:
                 return EagerTensor(np.dot(x.T if transpose_a else x, y.T if transpose_b else y))
