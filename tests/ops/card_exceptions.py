@@ -16,6 +16,8 @@ INPUTS_WITHOUT_GRADIENT = {
 
 # Outputs whose gradient TensorFlow, and everflow with it, does not pass on.
 OUTPUTS_WITHOUT_GRADIENT = {
+    "BlockLSTM": {"i", "f", "o", "ci", "co"},
+    "BlockLSTMV2": {"i", "f", "o", "ci", "co"},
     "FusedBatchNorm": {"batch_mean", "batch_variance", "reserve_space_1", "reserve_space_2"},
     "FusedBatchNormV2": {"batch_mean", "batch_variance", "reserve_space_1", "reserve_space_2"},
     "FusedBatchNormV3": {
@@ -25,6 +27,8 @@ OUTPUTS_WITHOUT_GRADIENT = {
         "reserve_space_2",
         "reserve_space_3",
     },
+    "GRUBlockCell": {"r", "u", "c"},
+    "LSTMBlockCell": {"i", "f", "o", "ci", "co"},
     "SoftmaxCrossEntropyWithLogits": {"backprop"},
     "SparseSoftmaxCrossEntropyWithLogits": {"backprop"},
 }
@@ -45,8 +49,12 @@ OWN_GRADIENT = {
 
 # Operations whose gradient cannot be differentiated again.
 NO_SECOND_GRADIENT = {
+    "BlockLSTM": "BlockLSTMGrad has none in TensorFlow either",
+    "BlockLSTMV2": "BlockLSTMGradV2 has none in TensorFlow either",
+    "GRUBlockCell": "GRUBlockCellGrad has none in TensorFlow either",
     "Igamma": "IgammaGradA has none in TensorFlow either",
     "Igammac": "IgammaGradA has none in TensorFlow either",
+    "LSTMBlockCell": "LSTMBlockCellGrad has none in TensorFlow either",
     "SoftmaxCrossEntropyWithLogits": "the slope by the labels counts as constant, as in TensorFlow",
 }
 

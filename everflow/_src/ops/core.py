@@ -51,6 +51,7 @@ from everflow._src.ops import (  # noqa: F401
     nn_normalization,
     nn_pooling,
     nn_pooling_functions,
+    nn_recurrent,
     norms,
     operators,
     printing,

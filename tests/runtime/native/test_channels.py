@@ -12,6 +12,13 @@ from tests.runtime.native.cases import needs_native
 
 pytestmark = needs_native
 
+
+@pytest.fixture(autouse=True)
+def known_to_xla():
+    """As after `serves`, which is asked first."""
+    assert compiled_library(jax) is not None
+
+
 SHAPES = [(3, 33, 21, 16), (700, 3), (1, 4096), (50_000, 5), (2, 9, 9, 9, 33), (2049, 1)]
 
 
@@ -100,7 +107,6 @@ def test_what_is_left_to_xla():
 
 
 def call(name, results, numbers, *shapes, dtype=np.float32):
-    compiled_library(jax)
     arrays = [np.ones(shape, dtype) for shape in shapes]
     kinds = [jax.ShapeDtypeStruct(shape, np.float32) for shape in results]
     target = jax.ffi.ffi_call(name, kinds[0] if len(kinds) == 1 else tuple(kinds))
