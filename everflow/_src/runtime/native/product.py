@@ -4,9 +4,9 @@ XLA's own are slower.
 NumPy's BLAS has threads of its own, which wait for each other: on a machine that is busy with something else, one
 product takes many times as long as on one thread. The native kernels take what no other thread has begun.
 
-XLA runs a batch of products one after another on one thread, makes a transposed copy of an operand that it likes
-better the other way, and cuts long sums with a small result badly; oneDNN's kernel does none of these. Large plain
-products are as fast in XLA, and there it can put what comes behind them into the same loop.
+XLA runs a batch of products one after another on one thread, and cuts long sums with a small result badly; oneDNN's
+kernel does neither. Other products are as fast in XLA, transposed or not, and there it can put what comes behind them
+into the same loop.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def compiled(jax: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool, oth
     count = int(np.prod(a.shape[:-2], dtype=np.int64))
     if count * rows * columns * inner < _LEAST_WORK:
         return None
-    if not _is_faster(count, rows, columns, inner, transpose_b):
+    if not _is_faster(count, rows, columns, inner):
         return None
     if compiled_library(jax) is None:
         return None
@@ -96,8 +96,6 @@ def compiled(jax: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool, oth
     return with_vmap(jax, lambda a, b: target(a, b, numbers=numbers), otherwise)(a, b)
 
 
-def _is_faster(count: int, rows: int, columns: int, inner: int, transpose_b: bool) -> bool:
+def _is_faster(count: int, rows: int, columns: int, inner: int) -> bool:
     """Measured beside XLA's products on processors with AVX2."""
-    if count > 1 or transpose_b:
-        return True
-    return min(rows, columns) <= _NARROW or inner >= _LONG * max(rows, columns)
+    return count > 1 or min(rows, columns) <= _NARROW or inner >= _LONG * max(rows, columns)
