@@ -8,6 +8,7 @@ import pytest
 
 import everflow as tf
 from everflow._src.runtime import config as implementation
+from everflow._src.runtime.background import BACKGROUND
 
 config = tf.config
 CPU = config.list_physical_devices("CPU")[0]
@@ -71,7 +72,7 @@ def test_memory():
         config.experimental.get_memory_growth(CPU)
 
 
-def test_what_is_recorded(settings):
+def test_what_is_recorded(settings, monkeypatch):
     assert config.get_soft_device_placement() is True
     config.set_soft_device_placement(False)
     assert config.get_soft_device_placement() is False
@@ -89,7 +90,9 @@ def test_what_is_recorded(settings):
         config.experimental.set_device_policy("zzz")
     config.experimental.set_synchronous_execution(False)
     assert config.experimental.get_synchronous_execution() is False
+    monkeypatch.setattr(BACKGROUND, "deterministic", False)  # restored afterwards: other tests compile in the background
     config.experimental.enable_op_determinism()
+    assert BACKGROUND.deterministic
 
 
 SCRIPT = """

@@ -220,6 +220,7 @@ class Card:
         """Installs a gradient from a higher floor (gradients of functional operations need tracing)."""
         self.gradient = gradient
         self.differentiable = True
+        self.no_gradient = False
 
     def bind(self, attrs: dict[str, Any], op: Any = None, xla: bool = False) -> Callable:
         """The kernel with its attrs filled in: callable as kernel(xp, *inputs) or, when it asks for the

@@ -15,9 +15,10 @@ import atexit
 import collections
 import contextlib
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
+
+from everflow._src.runtime.jax_backend import is_left_behind
 
 _OFF = ("0", "false", "off", "no")
 
@@ -116,7 +117,7 @@ class Background:
         self._turn.release()
 
     def after_fork_in_child(self) -> None:
-        self.only_numpy = self.only_numpy or "jax" in sys.modules
+        self.only_numpy = is_left_behind() or self.only_numpy
         self._start()
 
 

@@ -7,6 +7,7 @@ keeps its settings.  A GPU's memory is taken as it is needed.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from types import SimpleNamespace
 from typing import Any
@@ -45,6 +46,17 @@ def jax_modules() -> Any:
 def jax_is_loaded() -> bool:
     """True once something was compiled."""
     return _modules is not None
+
+
+def is_left_behind() -> bool:
+    """In a forked child: whether the parent had loaded jax, or was at it.
+
+    XLA's threads stay with the parent, and so does a thread that is importing jax, with the lock that it holds.
+    """
+    global _lock
+    was_loading = _lock.locked()
+    _lock = threading.Lock()
+    return was_loading or "jax" in sys.modules
 
 
 def _load() -> Any:

@@ -58,8 +58,8 @@ def _numbers(kind: int, dtype: Any, x_shape: Sequence[int], w_shape: Sequence[in
         g.sizes, g.windows, g.strides, g.dilations, g.outputs, g.pads
     ):
         reach = (window - 1) * dilation + 1
-        behind = (output - 1) * stride + reach - size - before
-        if not 0 <= before < reach or not -stride < behind < reach:
+        after = (output - 1) * stride + reach - size - before
+        if not 0 <= before < reach or not -stride < after < reach:
             return None  # padding wider than the window: oneDNN has no such convolution
     rows: list[int] = [kind, code, dims, x_shape[0], x_shape[-1], w_shape[-1], g.groups, *flags]
     for extents in (g.sizes, g.windows, g.outputs, g.strides, g.dilations, [before for before, _ in g.pads]):
