@@ -90,7 +90,7 @@ def test_what_is_recorded(settings, monkeypatch):
         config.experimental.set_device_policy("zzz")
     config.experimental.set_synchronous_execution(False)
     assert config.experimental.get_synchronous_execution() is False
-    monkeypatch.setattr(BACKGROUND, "deterministic", False)  # restored afterwards: other tests compile in the background
+    monkeypatch.setattr(BACKGROUND, "deterministic", False)  # restored afterwards, for the other tests
     config.experimental.enable_op_determinism()
     assert BACKGROUND.deterministic
 
