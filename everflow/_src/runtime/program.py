@@ -36,6 +36,10 @@ _HOT_RUN = 150e-6
 _TINY_RUN = 25e-6
 # Total seconds in NumPy after which even a program of short runs is compiled.
 _HOT_TOTAL = 0.1
+# Seconds for which a program that is being compiled steps aside before each run with NumPy. Python hands over to a
+# thread only when that one has waited for its turn, or when the other sleeps: operations of NumPy let go of Python so
+# often, and take it again so fast, that importing jax beside them would take ten times as long, or forever.
+_STEP_ASIDE = 1e-4
 # Shapes that come rarely, like a last small batch, stay on NumPy until they have come this often.
 _RARE_RUNS = 3
 
@@ -227,6 +231,8 @@ class Program:
                 record.compiled = True
                 return self._execute_compiled(arguments, frame, record)
             seen = self._start_looking(arguments)
+        if record.pending:
+            time.sleep(_STEP_ASIDE)
         started = time.perf_counter()
         if record.runs:
             result = self._execute_numpy(arguments, frame, seen)
