@@ -7,36 +7,7 @@ import pytest
 
 import everflow as tf
 from everflow._src.autograph import loops
-
-
-class State:
-    """A function's variables, as converted code gives access to them."""
-
-    def __init__(self, **values):
-        self.values = values
-        self.symbols = tuple(values)
-
-    def get(self):
-        return tuple(self.values.values())
-
-    def set(self, values):
-        self.values.update(zip(self.symbols, values))
-
-
-@pytest.fixture
-def graph():
-    with tf.Graph().as_default() as graph:
-        yield graph
-
-
-def types(graph):
-    return {op.type for op in graph.get_operations()}
-
-
-def run(tensor, feeds=None):
-    with tf.compat.v1.Session(graph=tensor.graph) as session:
-        return session.run(tensor, feeds)
-
+from tests.autograph.converted import State, run
 
 # ---- loops
 
