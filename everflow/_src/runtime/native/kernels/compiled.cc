@@ -72,9 +72,7 @@ ffi::Error convolution_handler(ffi::ThreadPool pool, ffi::RemainingArgs argument
     const size_t expected_operands = 2 + shape.bias + 3 * shape.affine + shape.addend;
     if (arguments.size() != expected_operands) throw Failure("convolution: an unexpected number of operands");
     const auto type = shape.type == 1 ? ffi::DataType::BF16 : ffi::DataType::F32;
-    int64_t expected[3] = {shape.image_elements(), shape.filter_elements(), shape.result_elements()};
-    if (shape.kind == ConvolutionShape::kByData) std::swap(expected[0], expected[2]);
-    if (shape.kind == ConvolutionShape::kByWeights) std::swap(expected[1], expected[2]);
+    const auto expected = shape.operand_elements();
     const ffi::AnyBuffer a = operand(arguments, 0), b = operand(arguments, 1);
     require(expected[0], type, a, "the first operand");
     require(expected[1], type, b, "the second operand");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 #include <mutex>
 #include <vector>
 
@@ -80,6 +81,13 @@ ConvolutionShape ConvolutionShape::parse(const int64_t* numbers, int64_t count) 
 int64_t ConvolutionShape::image_elements() const { return product(batch * in_channels, size, dims); }
 int64_t ConvolutionShape::filter_elements() const { return product(in_channels / groups * out_channels, window, dims); }
 int64_t ConvolutionShape::result_elements() const { return product(batch * out_channels, output, dims); }
+
+std::array<int64_t, 3> ConvolutionShape::operand_elements() const {
+  std::array<int64_t, 3> elements = {image_elements(), filter_elements(), result_elements()};
+  if (kind == kByData) std::swap(elements[0], elements[2]);
+  if (kind == kByWeights) std::swap(elements[1], elements[2]);
+  return elements;
+}
 
 namespace {
 

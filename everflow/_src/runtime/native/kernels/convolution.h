@@ -1,6 +1,7 @@
 // Convolutions and their gradients; images are [batch, rows..., channels], filters [window..., in / groups, out].
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -32,6 +33,8 @@ struct ConvolutionShape {
   int64_t image_elements() const;
   int64_t filter_elements() const;
   int64_t result_elements() const;
+  // Of the operands a and b of `convolution` and of its result, in this order.
+  std::array<int64_t, 3> operand_elements() const;
 };
 
 // The implementation that oneDNN would choose, or an empty text when it has none worth using.

@@ -73,9 +73,7 @@ int everflow_convolution(const int64_t* numbers, int64_t count, const void* a, c
     using everflow::ConvolutionShape;
     const auto shape = ConvolutionShape::parse(numbers, count);
     const int64_t bytes = shape.type == 1 ? 2 : 4;
-    int64_t expected[3] = {shape.image_elements(), shape.filter_elements(), shape.result_elements()};
-    if (shape.kind == ConvolutionShape::kByData) std::swap(expected[0], expected[2]);
-    if (shape.kind == ConvolutionShape::kByWeights) std::swap(expected[1], expected[2]);
+    const auto expected = shape.operand_elements();
     require_bytes(expected[0] * bytes, sizes[0], "the first operand");
     require_bytes(expected[1] * bytes, sizes[1], "the second operand");
     require_bytes(shape.bias * shape.out_channels * bytes, sizes[2], "the bias");
