@@ -16,7 +16,7 @@ import numpy as np
 
 from everflow._src.runtime.loop_body import INVARIANT, Equation, LoopBody
 from everflow._src.runtime.loop_products import Accumulator, ProductSplitter, accumulators, hoistable
-from everflow._src.runtime.native.product import left_to_xla
+from everflow._src.runtime.native import product as native
 
 # What the rows of one stack may take together, in bytes.
 _LARGEST_STACK = 1 << 28
@@ -50,7 +50,7 @@ def run_counted(jax: Any, step: Callable[[Any], Any], carry: Any, iterations: in
         forms.append(after)
         return results
 
-    with left_to_xla():
+    with native.left_to_xla():
         closed = jax.make_jaxpr(flat)(*start)
     if closed.effects or forms[-1] != form or any(
         before.shape != after.shape or before.dtype != after.dtype
@@ -298,13 +298,22 @@ class _CountedLoop:
     def _compute_rows(self, equation: Equation) -> list[tuple[Any, bool]]:
         inputs = [self.rows[i] for i in equation.inputs]
         if not any(by_rows for _, by_rows in inputs):
-            return [(v, False) for v in equation.bind([v for v, _ in inputs])]
+            return [(v, False) for v in self._bind(equation, [v for v, _ in inputs])]
         if equation.name == "dynamic_slice":
             found = self._slices(equation)
             if found is not None:
                 return [(found, True)]
-        mapped = self.jax.vmap(lambda *values: equation.bind(values), [0 if by_rows else None for _, by_rows in inputs])
+        mapped = self.jax.vmap(lambda *values: self._bind(equation, values, is_mapped=True),
+                               [0 if by_rows else None for _, by_rows in inputs])
         return [(v, True) for v in mapped(*(v for v, _ in inputs))]
+
+    def _bind(self, equation: Equation, values: Sequence[Any], is_mapped: bool = False) -> list[Any]:
+        """The outputs for given inputs; products by the native kernels where these are faster."""
+        if equation.name == "dot_general":
+            product = native.dot_general(self.jax, *values, equation.params, is_mapped)
+            if product is not None:
+                return [product]
+        return equation.bind(values)
 
     def _slices(self, equation: Equation) -> Any:
         """Neighbouring rows, read one in each iteration, as one piece."""
@@ -419,7 +428,7 @@ class _CountedLoop:
             env[number] = jnp.broadcast_to(value, shape.shape)
         for equation in body.equations:
             if any(o in needed and o not in env for o in equation.outputs):
-                for output, value in zip(equation.outputs, equation.bind([env[i] for i in equation.inputs])):
+                for output, value in zip(equation.outputs, self._bind(equation, [env[i] for i in equation.inputs])):
                     env.setdefault(output, value)
 
     def _behind(self, carried: dict[int, Any], stacks: dict[int, Any]) -> list[Any]:
@@ -491,7 +500,10 @@ class _SummedProduct:
             free.extend(value.shape[len(dimensions):])
             flat.append(jnp.reshape(value, (count, -1) if value.size else (count, math.prod(
                 value.shape[len(dimensions):]))))
-        result = lax.dot_general(*flat, (((0,), (0,)), ((), ())), **kinds)
+        kinds["dimension_numbers"] = (((0,), (0,)), ((), ()))
+        result = native.dot_general(loop.jax, *flat, kinds)
+        if result is None:
+            result = lax.dot_general(*flat, **kinds)
         if not any(by_rows for _, by_rows in operands):
             result = result * np.asarray(loop.count, result.dtype)
         return jnp.reshape(result, free)

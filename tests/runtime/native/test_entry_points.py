@@ -152,7 +152,7 @@ def test_large_shapes_are_only_described():
 ])
 def test_products_that_make_no_sense(numbers):
     a, b, result = np.ones((4, 6), np.float32), np.ones((6, 5), np.float32), np.ones((4, 5), np.float32)
-    library().call("everflow_product", np.array([1, 4, 5, 6, 0, 0], np.int64), a, b, result)
+    library().call("everflow_product", np.array([0, 1, 4, 5, 6, 0, 0], np.int64), a, b, result)
     np.testing.assert_array_equal(result, np.full((4, 5), 6))
     with pytest.raises(RuntimeError):
         library().call("everflow_product", np.array(numbers, np.int64), a, b, result)
@@ -253,9 +253,9 @@ def test_xla_gives_numbers_of_another_kind(numbers):
 def test_xla_gives_products_that_make_no_sense():
     shapes = [(4, 6), (6, 5), (4, 5)]
     np.testing.assert_array_equal(
-        ffi(np.array([1, 4, 5, 6, 0, 0]), shapes, target="everflow_product"), np.full((4, 5), 6))
+        ffi(np.array([0, 1, 4, 5, 6, 0, 0]), shapes, target="everflow_product"), np.full((4, 5), 6))
     for numbers in ([1, 4, 5], [0, 4, 5, 6, 0, 0], [1, 4, 5, 7, 0, 0], [1, 4, 5, 6, 2, 0], [2 ** 62] * 6):
         with pytest.raises(Exception, match="product|another size"):
             ffi(np.array(numbers), shapes, target="everflow_product")
     with pytest.raises(Exception, match="unexpected type"):
-        ffi(np.array([1, 4, 5, 6, 0, 0]), shapes, (np.float32, np.int32, np.float32), "everflow_product")
+        ffi(np.array([0, 1, 4, 5, 6, 0, 0]), shapes, (np.float32, np.int32, np.float32), "everflow_product")

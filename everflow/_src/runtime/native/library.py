@@ -74,8 +74,15 @@ class Library:
 
     def convolution_implementation(self, numbers: np.ndarray) -> str:
         """oneDNN's name of what would compute a convolution; empty where it has nothing worth using."""
+        return self._implementation("everflow_convolution_implementation", numbers)
+
+    def product_implementation(self, numbers: np.ndarray) -> str:
+        """oneDNN's name of what would compute products of matrices; empty where it has nothing worth using."""
+        return self._implementation("everflow_product_implementation", numbers)
+
+    def _implementation(self, function: str, numbers: np.ndarray) -> str:
         name = ctypes.create_string_buffer(_MESSAGE_BYTES)
-        refused = self.functions.everflow_convolution_implementation(
+        refused = getattr(self.functions, function)(
             ctypes.c_void_p(numbers.ctypes.data), ctypes.c_int64(numbers.size), name)
         return "" if refused else name.value.decode(errors="replace")
 

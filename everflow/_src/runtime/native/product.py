@@ -5,26 +5,36 @@ NumPy's BLAS has threads of its own, which wait for each other: on a machine tha
 product takes many times as long as on one thread. The native kernels take what no other thread has begun.
 
 XLA runs a batch of products one after another on one thread, and cuts long sums with a small result badly; oneDNN's
-kernel does neither. Other products are as fast in XLA, transposed or not, and there it can put what comes behind them
-into the same loop.
+kernels do neither. Where these have blocked kernels for the processor (on x86 that takes AVX-512), they are faster for
+nearly all products, most of all for transposed ones, small ones and bfloat16. Elsewhere other products are as fast in
+XLA, and there it can put what comes behind them into the same loop.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from everflow._src.runtime.native.convolution import with_vmap
-from everflow._src.runtime.native.library import compiled_library, library
+from everflow._src.framework import dtypes
+from everflow._src.runtime.native.library import Library, compiled_library, library
 
 # Fewer multiplications than this NumPy's BLAS does on one thread.
 LEAST_EAGER_WORK = 4_000_000
 # Fewer multiplications than this are done by XLA before a call has crossed over.
 _LEAST_WORK = 2_000
+# The same for blocked kernels, which also want sums of some length; XLA goes through a transposed left matrix slowly.
+_LEAST_BLOCKED_WORK = 2_000_000
+_LEAST_TRANSPOSED_WORK = 500_000
+_SHORT = 16
+# Where the description of products has the number of rows; that of columns is next, then the length of the sums.
+_ROWS = 2
+_TYPES = {np.dtype(np.float32): 0, np.dtype(dtypes.bfloat16.numpy_dtype): 1}
 # A sum this many times as long as the result is wide counts as long.
 _LONG = 16
 _NARROW = 32
@@ -52,6 +62,13 @@ def is_left_to_xla() -> bool:
     return getattr(_left, "active", False)
 
 
+def _described(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> np.ndarray:
+    """The description that `ProductShape` in kernels/product.h reads."""
+    rows, inner = a.shape[-2:][::-1] if transpose_a else a.shape[-2:]
+    columns, count = b.shape[-2 if transpose_b else -1], math.prod(a.shape[:-2])
+    return np.array([_TYPES[np.dtype(a.dtype)], count, rows, columns, inner, transpose_a, transpose_b], np.int64)
+
+
 def eager(a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
     """The product of two NumPy arrays of shape [rows, inner] and [inner, columns]; None where NumPy does as well."""
     if a.dtype != np.float32 or b.dtype != np.float32 or a.size * b.shape[1] < LEAST_EAGER_WORK:
@@ -61,8 +78,8 @@ def eager(a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
         return None
     # A transposed view is read as it lies.
     transpose_a, transpose_b = (m.flags.f_contiguous and not m.flags.c_contiguous for m in (a, b))
-    numbers = np.array([1, a.shape[0], b.shape[1], a.shape[1], transpose_a, transpose_b], np.int64)
     left, right = (np.ascontiguousarray(m.T if t else m) for m, t in ((a, transpose_a), (b, transpose_b)))
+    numbers = _described(left, right, transpose_a, transpose_b)
     result = np.empty((a.shape[0], b.shape[1]), np.float32)
     found.call("everflow_product", numbers, left, right, result)
     return result
@@ -76,26 +93,81 @@ def compiled(jax: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool, oth
       jax: the module.
       a, b: the operands, with equal leading dimensions.
       transpose_a, transpose_b: the last two dimensions of an operand are the other way round.
-      otherwise: computes the same by XLA; it stands in under `vmap`.
+      otherwise: computes the same by XLA; it stands in where `vmap` makes products of another kind of these.
     """
-    if is_left_to_xla():
-        return None
-    if a.dtype != np.float32 or b.dtype != np.float32 or a.ndim < 2 or a.shape[:-2] != b.shape[:-2]:
-        return None
-    rows, inner = a.shape[-2:][::-1] if transpose_a else a.shape[-2:]
-    columns = b.shape[-2 if transpose_b else -1]
-    count = int(np.prod(a.shape[:-2], dtype=np.int64))
-    if count * rows * columns * inner < _LEAST_WORK:
-        return None
-    if not _is_faster(count, rows, columns, inner):
-        return None
-    if compiled_library(jax) is None:
-        return None
-    numbers = np.array([count, rows, columns, inner, transpose_a, transpose_b], np.int64)
-    target = jax.ffi.ffi_call("everflow_product", jax.ShapeDtypeStruct((*a.shape[:-2], rows, columns), a.dtype))
-    return with_vmap(jax, lambda a, b: target(a, b, numbers=numbers), otherwise)(a, b)
+    return None if is_left_to_xla() or not _is_faster(jax, a, b, transpose_a, transpose_b) else _mappable(
+        jax, transpose_a, transpose_b, otherwise)(a, b)
 
 
-def _is_faster(count: int, rows: int, columns: int, inner: int) -> bool:
-    """Measured beside XLA's products on processors with AVX2."""
-    return count > 1 or min(rows, columns) <= _NARROW or inner >= _LONG * max(rows, columns)
+def dot_general(jax: Any, a: Any, b: Any, params: dict[str, Any], is_mapped: bool = False) -> Any:
+    """What jax's primitive of this name computes of tracers; None where XLA does better, or where they lie otherwise.
+
+    Args:
+      jax: the module.
+      a, b: the operands.
+      params: the parameters of the primitive.
+      is_mapped: the caller maps over it with `vmap`: what does better is decided of the product that this makes.
+    """
+    (left, right), batch = params["dimension_numbers"]
+    leading = tuple(range(a.ndim - 2))
+    if a.ndim != b.ndim or a.ndim < 2 or len(left) != 1 or any(tuple(dims) != leading for dims in batch):
+        return None
+    if params["preferred_element_type"] not in (None, a.dtype) or params["precision"] is not None:
+        return None
+    transpose_a, transpose_b = left[0] == a.ndim - 2, right[0] == b.ndim - 1
+
+    def otherwise(a: Any, b: Any) -> Any:
+        return jax.numpy.matmul(a.swapaxes(-1, -2) if transpose_a else a, b.swapaxes(-1, -2) if transpose_b else b)
+
+    if is_mapped:
+        return _mappable(jax, transpose_a, transpose_b, otherwise)(a, b)
+    return compiled(jax, a, b, transpose_a, transpose_b, otherwise)
+
+
+def _mappable(jax: Any, transpose_a: bool, transpose_b: bool, otherwise: Callable[[Any, Any], Any]
+              ) -> Callable[[Any, Any], Any]:
+    """A product by the faster of the two, of which `vmap` makes larger products and decides again."""
+
+    def decided(a: Any, b: Any) -> Any:
+        if not _is_faster(jax, a, b, transpose_a, transpose_b):
+            return otherwise(a, b)
+        numbers = _described(a, b, transpose_a, transpose_b)
+        shape = (*a.shape[:-2], *(int(n) for n in numbers[_ROWS:_ROWS + 2]))
+        return jax.ffi.ffi_call("everflow_product", jax.ShapeDtypeStruct(shape, a.dtype))(a, b, numbers=numbers)
+
+    product = jax.custom_batching.custom_vmap(decided)
+
+    def rule(size: int, batched: Sequence[bool], a: Any, b: Any) -> tuple[Any, bool]:
+        del size
+        if batched[0] and batched[1]:
+            return decided(a, b), True
+        if batched[0] and a.ndim == 3 and not transpose_a:  # many left matrices: their rows are those of one
+            flat = decided(a.reshape(-1, a.shape[-1]), b)
+            return flat.reshape(*a.shape[:-1], flat.shape[-1]), True
+        return jax.vmap(otherwise, in_axes=tuple(0 if b else None for b in batched))(a, b), True
+
+    product.def_vmap(rule)
+    return product
+
+
+def _is_faster(jax: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> bool:
+    if a.dtype != b.dtype or a.dtype not in _TYPES or a.ndim < 2 or a.shape[:-2] != b.shape[:-2]:
+        return False
+    numbers = _described(a, b, transpose_a, transpose_b)
+    if np.prod(numbers[1:_ROWS + 3]) < _LEAST_WORK:
+        return False
+    found = compiled_library(jax)
+    return found is not None and _is_measured_faster(found, numbers.tobytes())
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_measured_faster(found: Library, numbers: bytes) -> bool:
+    """Measured beside XLA's products on processors with AVX2 and with AVX-512."""
+    described = np.frombuffer(numbers, np.int64)
+    code, count, rows, columns, inner, transpose_a = (int(n) for n in described[:6])
+    implementation = found.product_implementation(described)
+    many, is_long = count > 1, inner >= _LONG * max(rows, columns)
+    if "avx512" in implementation:
+        least = _LEAST_TRANSPOSED_WORK if transpose_a else _LEAST_BLOCKED_WORK
+        return many or is_long or inner >= _SHORT and rows * columns * inner >= least
+    return code == 0 and bool(implementation) and (many or is_long or min(rows, columns) <= _NARROW)

@@ -100,12 +100,12 @@ ffi::Error product_handler(ffi::ThreadPool pool, ffi::AnyBuffer a, ffi::AnyBuffe
                            ffi::Span<const int64_t> numbers) {
   return guarded([&] {
     const auto shape = ProductShape::parse(numbers.begin(), static_cast<int64_t>(numbers.size()));
-    require(shape.count * shape.rows * shape.inner, ffi::DataType::F32, a, "the first operand");
-    require(shape.count * shape.inner * shape.columns, ffi::DataType::F32, b, "the second operand");
-    require(shape.count * shape.rows * shape.columns, ffi::DataType::F32, *result, "the result");
+    const auto type = shape.type == 1 ? ffi::DataType::BF16 : ffi::DataType::F32;
+    require(shape.count * shape.rows * shape.inner, type, a, "the first operand");
+    require(shape.count * shape.inner * shape.columns, type, b, "the second operand");
+    require(shape.count * shape.rows * shape.columns, type, *result, "the result");
     XlaWorkers workers(pool);
-    product(workers, shape, static_cast<const float*>(a.untyped_data()), static_cast<const float*>(b.untyped_data()),
-            static_cast<float*>(result->untyped_data()));
+    product(workers, shape, a.untyped_data(), b.untyped_data(), result->untyped_data());
   });
 }
 

@@ -16,7 +16,11 @@ namespace everflow {
 namespace {
 
 constexpr int64_t kLargestExtent = int64_t{1} << 31;
-constexpr int64_t kMostElements = int64_t{1} << 40;
+constexpr double kMostElements = 1e12;
+// oneDNN counts in 32 bits: channels and sizes, also times the size of a block and of a number, and what one image or
+// the filters hold. Beyond that it divides by zero, or worse.
+constexpr int64_t kLargestSize = int64_t{1} << 22;
+constexpr double kMostOfOneImage = 1e9;
 // Less work than this is done before a second thread has woken up.
 constexpr double kWorthASecondThread = 2e6;
 
@@ -57,16 +61,16 @@ ConvolutionShape ConvolutionShape::parse(const int64_t* numbers, int64_t count) 
   for (int64_t extent : {s.batch, s.in_channels, s.out_channels, s.groups}) {
     require(extent > 0 && extent < kLargestExtent, "an extent is out of range");
   }
+  require(std::max({s.in_channels, s.out_channels, s.groups}) <= kLargestSize, "too many channels");
   require(s.in_channels % s.groups == 0 && s.out_channels % s.groups == 0, "channels are no multiple of groups");
   double elements = static_cast<double>(s.batch) * std::max(s.in_channels, s.out_channels);
   double weights = static_cast<double>(s.in_channels / s.groups) * s.out_channels;
   double results = elements;
   for (int i = 0; i < s.dims; ++i) {
     for (int64_t extent : {s.size[i], s.window[i], s.output[i], s.stride[i], s.dilation[i]}) {
-      require(extent > 0 && extent < kLargestExtent, "an extent is out of range");
+      require(extent > 0 && extent <= kLargestSize, "an extent is out of range");
     }
-    require(static_cast<double>(s.window[i]) * s.dilation[i] < kLargestExtent &&
-                static_cast<double>(s.output[i]) * s.stride[i] < kLargestExtent,
+    require(s.window[i] * s.dilation[i] <= kLargestSize && s.output[i] * s.stride[i] <= kLargestSize,
             "an extent is out of range");
     require(s.before[i] >= 0 && s.before[i] < reach(s, i), "padding is wider than the window");
     require(after(s, i) < reach(s, i) && after(s, i) > -s.stride[i], "sizes contradict each other");
@@ -75,6 +79,7 @@ ConvolutionShape ConvolutionShape::parse(const int64_t* numbers, int64_t count) 
     weights *= s.window[i];
   }
   require(std::max({elements, results, weights}) < kMostElements, "too many elements");
+  require(std::max({elements / s.batch, results / s.batch, weights}) < kMostOfOneImage, "too many elements");
   return s;
 }
 

@@ -32,6 +32,8 @@ class Failure : public std::runtime_error {
   X(dnnl_memory_desc_destroy)                           \
   X(dnnl_memory_desc_equal)                             \
   X(dnnl_memory_desc_get_size)                          \
+  X(dnnl_get_effective_cpu_isa)                         \
+  X(dnnl_matmul_primitive_desc_create)                   \
   X(dnnl_primitive_attr_create)                         \
   X(dnnl_primitive_attr_destroy)                        \
   X(dnnl_primitive_attr_set_scratchpad_mode)            \

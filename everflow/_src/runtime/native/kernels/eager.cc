@@ -83,11 +83,18 @@ int everflow_convolution(const int64_t* numbers, int64_t count, const void* a, c
   });
 }
 
-int everflow_product(const int64_t* numbers, int64_t count, const float* a, const float* b, float* result,
+int everflow_product_implementation(const int64_t* numbers, int64_t count, char* name) {
+  return guarded(name, [&] {
+    const auto shape = everflow::ProductShape::parse(numbers, count);
+    write_text(everflow::product_implementation(shape).c_str(), name);
+  });
+}
+
+int everflow_product(const int64_t* numbers, int64_t count, const void* a, const void* b, void* result,
                      const int64_t* sizes, char* message) {
   return guarded(message, [&] {
     const auto shape = everflow::ProductShape::parse(numbers, count);
-    const int64_t bytes = sizeof(float) * shape.count;
+    const int64_t bytes = (shape.type == 1 ? 2 : 4) * shape.count;
     require_bytes(shape.rows * shape.inner * bytes, sizes[0], "the first operand");
     require_bytes(shape.inner * shape.columns * bytes, sizes[1], "the second operand");
     require_bytes(shape.rows * shape.columns * bytes, sizes[2], "the result");

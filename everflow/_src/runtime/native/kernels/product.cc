@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 #include <vector>
 
+#include "cache.h"
 #include "dnnl_api.h"
 #include "scratch.h"
 
@@ -17,29 +19,148 @@ constexpr double kMostElements = 1e12;
 constexpr double kWorthASecondThread = 2e6;
 // Kernels work on tiles of about this size; cutting through one wastes it.
 constexpr int64_t kTile = 16;
-
 struct Piece {
   int64_t first_product, last_product;
   int64_t row, rows, column, columns, start, inner;
 };
 
-void run(const ProductShape& s, const Piece& p, const float* a, const float* b, float* result, int64_t result_step) {
-  const int64_t lda = s.transpose_a ? s.rows : s.inner, ldb = s.transpose_b ? s.inner : s.columns;
-  const int64_t a_offset = s.transpose_a ? p.start * lda + p.row : p.row * lda + p.start;
-  const int64_t b_offset = s.transpose_b ? p.column * ldb + p.start : p.start * ldb + p.column;
-  for (int64_t i = p.first_product; i < p.last_product; ++i) {
-    check(dnnl().dnnl_sgemm(s.transpose_a ? 'T' : 'N', s.transpose_b ? 'T' : 'N', p.rows, p.columns, p.inner, 1.0f,
-                            a + i * s.rows * s.inner + a_offset, lda, b + i * s.inner * s.columns + b_offset, ldb, 0.0f,
-                            result + i * s.rows * s.columns + p.row * result_step + p.column, result_step),
-          "product of matrices");
-  }
+// What a primitive is made for; the matrices lie without gaps. All numbers, so that it is a key.
+struct PlanKey {
+  int64_t type, count, rows, columns, inner, transpose_a, transpose_b;
+};
+
+struct Plan {
+  std::unique_ptr<Primitive> primitive;
+  MemoryDesc a, b, result;
+};
+
+MemoryDesc matrices(const PlanKey& key, int64_t rows, int64_t columns, bool transposed) {
+  const int64_t sizes[3] = {key.count, rows, columns};
+  const int64_t strides[3] = {rows * columns, transposed ? 1 : columns, transposed ? rows : 1};
+  return describe(3, sizes, key.type == 1 ? dnnl_bf16 : dnnl_f32, strides);
 }
+
+std::shared_ptr<const Plan> make_plan(const PlanKey& key) {
+  OnThisThread single;
+  std::lock_guard<std::mutex> lock(making_primitives());
+  auto plan = std::make_shared<Plan>();
+  plan->a = matrices(key, key.rows, key.inner, key.transpose_a == 1);
+  plan->b = matrices(key, key.inner, key.columns, key.transpose_b == 1);
+  plan->result = matrices(key, key.rows, key.columns, false);
+  Attributes attributes;
+  dnnl_primitive_desc_t desc = nullptr;
+  check(dnnl().dnnl_matmul_primitive_desc_create(&desc, dnnl().engine, plan->a.get(), plan->b.get(), nullptr,
+                                                 plan->result.get(), attributes.get()),
+        "product of matrices");
+  plan->primitive = std::make_unique<Primitive>(desc);
+  return plan;
+}
+
+std::shared_ptr<const Plan> plan_for(const PlanKey& key) {
+  // Lives as long as the process: threads may still be at work when statics die.
+  static auto* plans = new Cache<PlanKey, Plan>;
+  return plans->get(key, [&] { return make_plan(key); });
+}
+
+// A piece of products, and where it lies.
+class Work {
+ public:
+  Work(const ProductShape& s, const Piece& p) : s_(s), p_(p) {}
+
+  // The plan of a blocked kernel (for wide vectors, or for tiles); null where the piece has none, or has gaps.
+  std::shared_ptr<const Plan> blocked() const {
+    const bool rows_cut = p_.rows != s_.rows;
+    if (p_.columns != s_.columns || p_.inner != s_.inner || (rows_cut && (s_.count > 1 || !can_be_packed()))) {
+      return nullptr;
+    }
+    std::shared_ptr<const Plan> plan = plan_for(
+        {s_.type, p_.last_product - p_.first_product, p_.rows, p_.columns, p_.inner, s_.transpose_a, s_.transpose_b});
+    return plan->primitive->name.rfind("brg", 0) == 0 ? plan : nullptr;
+  }
+
+  void run(const void* a, const void* b, void* result) const {
+    const int64_t bytes = s_.type == 1 ? 2 : 4;
+    const auto at = [bytes](const void* base, int64_t offset) {
+      return static_cast<char*>(const_cast<void*>(base)) + offset * bytes;
+    };
+    const int64_t lda = s_.transpose_a ? s_.rows : s_.inner, ldb = s_.transpose_b ? s_.inner : s_.columns;
+    const char* left = at(a, p_.first_product * s_.rows * s_.inner +
+                                 (s_.transpose_a ? p_.start * lda + p_.row : p_.row * lda + p_.start));
+    const char* right = at(b, p_.first_product * s_.inner * s_.columns +
+                                  (s_.transpose_b ? p_.column * ldb + p_.start : p_.start * ldb + p_.column));
+    char* target = at(result, p_.first_product * s_.rows * s_.columns + p_.row * s_.columns + p_.column);
+    if (std::shared_ptr<const Plan> plan = blocked()) {
+      const bool has_gaps = s_.transpose_a && p_.rows != s_.rows;
+      Scratch packed(has_gaps ? p_.inner * p_.rows * bytes : 0);
+      if (has_gaps) {
+        for (int64_t i = 0; i < p_.inner; ++i) {
+          std::memcpy(static_cast<char*>(packed.data()) + i * p_.rows * bytes, left + i * lda * bytes, p_.rows * bytes);
+        }
+        left = static_cast<const char*>(packed.data());
+      }
+      Argument arguments[] = {{DNNL_ARG_SRC, plan->a.get(), const_cast<char*>(left)},
+                              {DNNL_ARG_WEIGHTS, plan->b.get(), const_cast<char*>(right)},
+                              {DNNL_ARG_DST, plan->result.get(), target}};
+      execute(*plan->primitive, arguments, 3);
+      return;
+    }
+    if (s_.type == 1) throw Failure("product of matrices: no kernel for bfloat16");
+    for (int64_t i = 0; i < p_.last_product - p_.first_product; ++i) {
+      check(dnnl().dnnl_sgemm(s_.transpose_a ? 'T' : 'N', s_.transpose_b ? 'T' : 'N', p_.rows, p_.columns, p_.inner,
+                              1.0f, reinterpret_cast<const float*>(left) + i * s_.rows * s_.inner, lda,
+                              reinterpret_cast<const float*>(right) + i * s_.inner * s_.columns, ldb, 0.0f,
+                              reinterpret_cast<float*>(target) + i * s_.rows * s_.columns, s_.columns),
+            "product of matrices");
+    }
+  }
+
+ private:
+  // Rows of a transposed left matrix are copied for a kernel that is much faster; in single precision none is.
+  bool can_be_packed() const { return !s_.transpose_a || s_.type == 1; }
+
+  const ProductShape& s_;
+  const Piece p_;
+};
 
 // The i-th of `parts` parts of an extent, cut between tiles.
 void part(int64_t extent, int64_t i, int64_t parts, int64_t* first, int64_t* length) {
   const int64_t tiles = (extent + kTile - 1) / kTile;
   *first = std::min(extent, tiles * i / parts * kTile);
   *length = std::min(extent, tiles * (i + 1) / parts * kTile) - *first;
+}
+
+// A small result with long sums of single precision: it is the sums that are cut.
+bool sums_are_cut(const ProductShape& s, int64_t threads) {
+  return s.type == 0 && s.count < threads && std::max(s.rows, s.columns) < 2 * kTile * threads &&
+         s.inner >= 16 * std::max(s.rows, s.columns);
+}
+
+std::vector<Piece> cut(const ProductShape& s, int64_t threads) {
+  const Piece whole{0, s.count, 0, s.rows, 0, s.columns, 0, s.inner};
+  const bool by_sums = sums_are_cut(s, threads);
+  // A transposed right matrix is rearranged by whoever reads it, so each thread gets columns of its own.
+  const bool by_rows = s.type == 1 || (s.rows >= s.columns && (!s.transpose_b || s.columns < 4 * kTile * threads));
+  std::vector<Piece> pieces;
+  for (int64_t i = 0; i < threads; ++i) {
+    Piece piece = whole;
+    if (s.count >= threads) {
+      piece.first_product = s.count * i / threads;
+      piece.last_product = s.count * (i + 1) / threads;
+    } else if (by_sums) {
+      part(s.inner, i, threads, &piece.start, &piece.inner);
+    } else if (by_rows) {
+      part(s.rows, i, threads, &piece.row, &piece.rows);
+    } else {
+      part(s.columns, i, threads, &piece.column, &piece.columns);
+    }
+    if (piece.rows > 0 && piece.columns > 0 && piece.inner > 0) pieces.push_back(piece);
+  }
+  return pieces;
+}
+
+int64_t threads_for(const ProductShape& s, const Workers& workers) {
+  const double work = 2.0 * s.count * s.rows * s.columns * s.inner;
+  return static_cast<int64_t>(std::min<double>(workers.count(), 1 + work / kWorthASecondThread));
 }
 
 }  // namespace
@@ -49,6 +170,7 @@ ProductShape ProductShape::parse(const int64_t* numbers, int64_t count) {
   if (count != kNumbers) throw Failure("product: the description is incomplete");
   ProductShape s;
   std::memcpy(&s, numbers, sizeof(s));
+  if (s.type != 0 && s.type != 1) throw Failure("product: unknown type");
   for (int64_t extent : {s.count, s.rows, s.columns, s.inner}) {
     if (extent <= 0 || extent >= kLargestExtent) throw Failure("product: an extent is out of range");
   }
@@ -62,48 +184,43 @@ ProductShape ProductShape::parse(const int64_t* numbers, int64_t count) {
   return s;
 }
 
-void product(Workers& workers, const ProductShape& s, const float* a, const float* b, float* result) {
-  const double work = 2.0 * s.count * s.rows * s.columns * s.inner;
-  const int64_t threads =
-      static_cast<int64_t>(std::min<double>(workers.count(), 1 + work / kWorthASecondThread));
-  const Piece whole{0, s.count, 0, s.rows, 0, s.columns, 0, s.inner};
-  std::vector<Piece> pieces;
-  if (s.count >= threads) {
-    for (int64_t i = 0; i < threads; ++i) {
-      pieces.push_back(whole);
-      pieces.back().first_product = s.count * i / threads;
-      pieces.back().last_product = s.count * (i + 1) / threads;
-    }
-  } else if (std::max(s.rows, s.columns) >= 2 * kTile * threads || s.inner < 16 * std::max(s.rows, s.columns)) {
-    const bool by_rows = s.rows >= s.columns;
-    for (int64_t i = 0; i < threads; ++i) {
-      Piece piece = whole;
-      if (by_rows) {
-        part(s.rows, i, threads, &piece.row, &piece.rows);
-      } else {
-        part(s.columns, i, threads, &piece.column, &piece.columns);
+std::string product_implementation(const ProductShape& s) {
+  std::string name;
+  try {
+    for (const Piece& piece : cut(s, threads_for(s, own_workers()))) {
+      std::shared_ptr<const Plan> plan = Work(s, piece).blocked();
+      if (plan == nullptr) {
+        if (s.type == 1) return "";
+        const bool wide = (dnnl().dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
+        return wide ? "gemm:avx512_core" : "gemm";
       }
-      if (piece.rows > 0 && piece.columns > 0) pieces.push_back(piece);
+      name = plan->primitive->name;
     }
-  } else {
-    // A small result with long sums: every thread sums a part of each, and the parts are added in order.
-    const int64_t elements = s.count * s.rows * s.columns;
-    std::vector<Scratch> sums;
-    for (int64_t i = 0; i < threads; ++i) {
-      Piece piece = whole;
-      part(s.inner, i, threads, &piece.start, &piece.inner);
-      if (piece.inner > 0) pieces.push_back(piece);
-    }
-    for (size_t i = 1; i < pieces.size(); ++i) sums.emplace_back(elements * sizeof(float));
-    parallel(workers, static_cast<int>(pieces.size()), [&](int i) {
-      run(s, pieces[i], a, b, i == 0 ? result : sums[i - 1].floats(), s.columns);
-    });
-    for (const Scratch& sum : sums) {
-      for (int64_t i = 0; i < elements; ++i) result[i] += sum.floats()[i];
-    }
+  } catch (const Failure&) {
+    return "";  // oneDNN refuses it
+  }
+  return name;
+}
+
+void product(Workers& workers, const ProductShape& s, const void* a, const void* b, void* result) {
+  const int64_t threads = threads_for(s, workers);
+  const std::vector<Piece> pieces = cut(s, threads);
+  const int count = static_cast<int>(pieces.size());
+  if (!sums_are_cut(s, threads)) {
+    parallel(workers, count, [&](int i) { Work(s, pieces[i]).run(a, b, result); });
     return;
   }
-  parallel(workers, static_cast<int>(pieces.size()), [&](int i) { run(s, pieces[i], a, b, result, s.columns); });
+  // Every thread sums a part of each, and the parts are added in order.
+  const int64_t elements = s.count * s.rows * s.columns;
+  std::vector<Scratch> sums;
+  for (int i = 1; i < count; ++i) sums.emplace_back(elements * sizeof(float));
+  parallel(workers, count, [&](int i) {
+    Work(s, pieces[i]).run(a, b, i == 0 ? result : sums[i - 1].data());
+  });
+  float* total = static_cast<float*>(result);
+  for (const Scratch& sum : sums) {
+    for (int64_t i = 0; i < elements; ++i) total[i] += sum.floats()[i];
+  }
 }
 
 }  // namespace everflow

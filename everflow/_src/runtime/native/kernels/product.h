@@ -1,7 +1,8 @@
-// Products of matrices in single precision.
+// Products of matrices in single precision, and in bfloat16 with sums in single precision.
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "workers.h"
 
@@ -10,8 +11,9 @@ namespace everflow {
 // The numbers of `count` products [rows, inner] x [inner, columns], in the order in which Python packs them. Matrices
 // follow each other in memory; a transposed one lies as [inner, rows], or [columns, inner].
 struct ProductShape {
-  static constexpr int kNumbers = 6;
+  static constexpr int kNumbers = 7;
 
+  int64_t type;  // 0: float32, 1: bfloat16
   int64_t count, rows, columns, inner;
   int64_t transpose_a, transpose_b;
 
@@ -19,6 +21,9 @@ struct ProductShape {
   static ProductShape parse(const int64_t* numbers, int64_t count);
 };
 
-void product(Workers& workers, const ProductShape& shape, const float* a, const float* b, float* result);
+// oneDNN's name of what would compute products; empty where it has nothing worth using.
+std::string product_implementation(const ProductShape& shape);
+
+void product(Workers& workers, const ProductShape& shape, const void* a, const void* b, void* result);
 
 }  // namespace everflow
