@@ -55,7 +55,7 @@ def test_it_is_set_once_and_gives_back_what_is_too_much(glibc, monkeypatch):
     library = Library(free=memory.MOST_KEPT + 1)
     malloc = glibc(library)
     assert malloc.keep_freed_memory() and malloc.keep_freed_memory()
-    assert library.told == [(-4, 0), (-1, memory.MOST_KEPT)]
+    assert library.told == [(-4, 0), (-1, memory.MOST_KEPT), (-8, 1)]
     clock = iter([10.0, 10.5, 11.5])
     monkeypatch.setattr(memory.time, "monotonic", lambda: next(clock))
     assert [malloc.give_back() for _ in range(3)] == [True, False, True]

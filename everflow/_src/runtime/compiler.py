@@ -27,6 +27,7 @@ from everflow._src.runtime.instructions import Instruction, interpret
 from everflow._src.runtime.jax_backend import jax_modules
 from everflow._src.runtime.loop_lists import BranchLists, CarriedLists, LoopBounds
 from everflow._src.runtime.quiet import be_loud, be_quiet
+from everflow._src.runtime.repetitions import Repetition, with_repetitions
 from everflow._src.runtime.resources import Resource, VariableResource, Variant, uninitialized
 from everflow._src.runtime.tensor_lists import AnyList
 from everflow._src.runtime.unfinished import Unfinished, finished, join
@@ -135,6 +136,7 @@ class CompiledStep:
                 self.constant_slots.append(slot)
             else:
                 self.input_slots.append(slot)
+        self.items: list[Any] | None = None
         self.executables: dict[Any, Executable] = {}
         self.latest: Executable | None = None
         self.lock = threading.RLock()
@@ -206,7 +208,9 @@ class CompiledStep:
     def _run_traced(self, host: Any) -> Any:
         def run(env: list[Any], values: dict[int, Any]) -> Any:
             frame = TraceFrame(host, values, jax_modules())
-            trace(self.instructions, env, frame)
+            if self.items is None:
+                self.items = with_repetitions(self.instructions, self.needed_later)
+            trace(self.items, env, frame)
             return frame.is_tracer
 
         return run
@@ -275,10 +279,19 @@ def find_touched(instructions: Sequence[Instruction], env: dict[int, Any], frame
                     touched.setdefault(id(env[slot]), [env[slot], False])
 
 
-def trace(instructions: Sequence[Instruction], env: list[Any], frame: TraceFrame) -> None:
-    """The loop, with tracers: values known while compiling are computed, the rest is compiled."""
+def trace(items: Sequence[Any], env: list[Any], frame: TraceFrame) -> None:
+    """The loop, with tracers: values known while compiling are computed, the rest is compiled.
+
+    Args:
+      items: instructions, and repetitions of them.
+      env: values by slot.
+      frame: what kernels ask for.
+    """
     jax, jnp = frame.jax.jax, frame.jax.numpy
-    for instruction in instructions:
+    for instruction in items:
+        if isinstance(instruction, Repetition):
+            instruction.run(env, frame, trace)
+            continue
         values = [env[i] for i in instruction.inputs]
         card = instruction.card
         try:
@@ -578,7 +591,9 @@ def run_traced(function: GraphFunction, arguments: Sequence[Any], frame: TraceFr
     env = program.template.copy()
     for slot, value in zip(program.input_slots, arguments):
         env[slot] = value
-    trace(program.instructions, env, frame)
+    if program.items is None:
+        program.items = with_repetitions(program.instructions, program.output_slots)
+    trace(program.items, env, frame)
     results = [finished(env[s]) for s in program.output_slots]
     for position in program.output_reads:
         if isinstance(results[position], Resource):

@@ -307,10 +307,12 @@ class _CountedLoop:
                                [0 if by_rows else None for _, by_rows in inputs])
         return [(v, True) for v in mapped(*(v for v, _ in inputs))]
 
-    def _bind(self, equation: Equation, values: Sequence[Any], is_mapped: bool = False) -> list[Any]:
+    def _bind(self, equation: Equation, values: Sequence[Any], is_mapped: bool = False, in_loop: bool = False
+              ) -> list[Any]:
         """The outputs for given inputs; products by the native kernels where these are faster."""
         if equation.name == "dot_general":
-            product = native.dot_general(self.jax, *values, equation.params, is_mapped)
+            left, right = values
+            product = native.dot_general(self.jax, left, right, equation.params, is_mapped, in_loop)
             if product is not None:
                 return [product]
         return equation.bind(values)
@@ -428,7 +430,8 @@ class _CountedLoop:
             env[number] = jnp.broadcast_to(value, shape.shape)
         for equation in body.equations:
             if any(o in needed and o not in env for o in equation.outputs):
-                for output, value in zip(equation.outputs, self._bind(equation, [env[i] for i in equation.inputs])):
+                values = self._bind(equation, [env[i] for i in equation.inputs], in_loop=True)
+                for output, value in zip(equation.outputs, values):
                     env.setdefault(output, value)
 
     def _behind(self, carried: dict[int, Any], stacks: dict[int, Any]) -> list[Any]:
@@ -501,9 +504,10 @@ class _SummedProduct:
             flat.append(jnp.reshape(value, (count, -1) if value.size else (count, math.prod(
                 value.shape[len(dimensions):]))))
         kinds["dimension_numbers"] = (((0,), (0,)), ((), ()))
-        result = native.dot_general(loop.jax, *flat, kinds)
+        left, right = flat
+        result = native.dot_general(loop.jax, left, right, kinds)
         if result is None:
-            result = lax.dot_general(*flat, **kinds)
+            result = lax.dot_general(left, right, **kinds)
         if not any(by_rows for _, by_rows in operands):
             result = result * np.asarray(loop.count, result.dtype)
         return jnp.reshape(result, free)

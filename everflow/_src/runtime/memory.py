@@ -2,10 +2,10 @@
 
 XLA takes the temporaries of a program from malloc at every call.  glibc asks the kernel for blocks above 32 MB and
 gives them back as soon as they are free, so that each call pays for every page anew: a quarter of the time of a
-transformer's training step, two fifths of a convolutional network's.  It does the same with whatever threads other than the first one
-free last, for these take from areas of their own.  `keep_freed_memory` has glibc keep what is free, up to `MOST_KEPT`
-bytes, and one area for all threads; `give_back` returns what lies between blocks in use, where glibc itself would keep
-it.
+transformer's training step, two fifths of a convolutional network's.  It does the same, whatever the size, with what
+other threads than the first have freed, which take from areas of their own.  `keep_freed_memory` has glibc keep what is
+free, up to `MOST_KEPT` bytes, and one area for all threads; `give_back` returns what lies between blocks in use, where
+glibc itself would keep it.
 
 `EVERFLOW_MALLOC=0` leaves malloc alone.  Other C libraries are left alone too.
 """

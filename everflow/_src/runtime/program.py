@@ -187,6 +187,7 @@ class Program:
         )
         self._free_early()
         mark_sole_readers(self.instructions, self.output_slots)
+        self.items: list[Any] | None = None  # the instructions as a compiled step runs them, see runtime/repetitions
         self.holds_loop = any(i.card.name in ("While", "StatelessWhile") for i in self.instructions)
         self.dynamic = not all(t._shape.is_fully_defined() for t in inputs)
         self.records: dict[Any, TierRecord] = {}

@@ -60,7 +60,8 @@ def eager(a, b, transpose_a, transpose_b):
     columns = b.shape[-2 if transpose_b else -1]
     count = int(np.prod(a.shape[:-2]))
     result = np.full((*a.shape[:-2], rows, columns), 7, np.float32)
-    library().call("everflow_product", np.array([0, count, rows, columns, inner, transpose_a, transpose_b]), a, b, result)
+    numbers = np.array([0, count, rows, columns, inner, transpose_a, transpose_b])
+    library().call("everflow_product", numbers, a, b, result)
     return result
 
 

@@ -31,6 +31,7 @@ _LEAST_WORK = 2_000
 # The same for blocked kernels, which also want sums of some length; XLA goes through a transposed left matrix slowly.
 _LEAST_BLOCKED_WORK = 2_000_000
 _LEAST_TRANSPOSED_WORK = 500_000
+_LEAST_WORK_IN_LOOP = 8_000_000
 _SHORT = 16
 # Where the description of products has the number of rows; that of columns is next, then the length of the sums.
 _ROWS = 2
@@ -99,7 +100,8 @@ def compiled(jax: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool, oth
         jax, transpose_a, transpose_b, otherwise)(a, b)
 
 
-def dot_general(jax: Any, a: Any, b: Any, params: dict[str, Any], is_mapped: bool = False) -> Any:
+def dot_general(jax: Any, a: Any, b: Any, params: dict[str, Any], is_mapped: bool = False, in_loop: bool = False
+                ) -> Any:
     """What jax's primitive of this name computes of tracers; None where XLA does better, or where they lie otherwise.
 
     Args:
@@ -107,6 +109,7 @@ def dot_general(jax: Any, a: Any, b: Any, params: dict[str, Any], is_mapped: boo
       a, b: the operands.
       params: the parameters of the primitive.
       is_mapped: the caller maps over it with `vmap`: what does better is decided of the product that this makes.
+      in_loop: each iteration of a loop waits for it; there, waking a second thread costs more than it saves.
     """
     (left, right), batch = params["dimension_numbers"]
     leading = tuple(range(a.ndim - 2))
@@ -115,6 +118,8 @@ def dot_general(jax: Any, a: Any, b: Any, params: dict[str, Any], is_mapped: boo
     if params["preferred_element_type"] not in (None, a.dtype) or params["precision"] is not None:
         return None
     transpose_a, transpose_b = left[0] == a.ndim - 2, right[0] == b.ndim - 1
+    if in_loop and a.size * b.shape[-2 if transpose_b else -1] < _LEAST_WORK_IN_LOOP:
+        return None
 
     def otherwise(a: Any, b: Any) -> Any:
         return jax.numpy.matmul(a.swapaxes(-1, -2) if transpose_a else a, b.swapaxes(-1, -2) if transpose_b else b)

@@ -16,7 +16,7 @@ namespace {
 constexpr int64_t kLargestExtent = int64_t{1} << 31;
 constexpr double kMostElements = 1e12;
 // Less work than this is done before a second thread has woken up.
-constexpr double kWorthASecondThread = 2e6;
+constexpr double kWorthASecondThread = 6e6;
 // Kernels work on tiles of about this size; cutting through one wastes it.
 constexpr int64_t kTile = 16;
 struct Piece {
