@@ -1,0 +1,105 @@
+"""Recurrent layers and cells by the native kernels, on NumPy arrays and inside of compiled programs.
+
+XLA's loop over time is a call of several small kernels in every step, whose threads wait for each other; the kernels cut
+the batch into parts that go through all steps by themselves. Sequences are [time, batch, size].
+
+`eager` and `compiled` return None where the kernels are missing or do not take the operands; the caller then goes on with
+NumPy or XLA.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from everflow._src.runtime.native.convolution import with_vmap
+from everflow._src.runtime.native.library import compiled_library, library
+from everflow._src.runtime.native.product import is_left_to_xla
+
+LSTM, LSTM_GRADIENT, LSTM_CELL, LSTM_CELL_GRADIENT, GRU_CELL, GRU_CELL_GRADIENT = range(6)
+# Kinds whose first operand is the number of steps that count.
+_WITH_LENGTH = (LSTM, LSTM_GRADIENT)
+_LARGEST = 2 ** 29
+
+
+class Form(NamedTuple):
+    """What a layer is, besides its operands.
+
+    kind: one of the above. is_keras_order: gates in the order input, forget, candidate, output; otherwise input,
+    candidate, forget, output. The operands and results of each kind are listed in kernels/recurrent.h.
+    """
+
+    kind: int
+    steps: int
+    batch: int
+    size: int
+    cells: int
+    is_keras_order: bool = False
+    use_peephole: bool = False
+    forget_bias: float = 0.0
+    cell_clip: float = 0.0
+
+    def numbers(self) -> np.ndarray | None:
+        """The description that `RecurrentShape` in kernels/recurrent.h reads; None for what it does not take."""
+        if not all(0 < n < _LARGEST for n in self[1:5]):
+            return None
+        bits = np.array([self.forget_bias, self.cell_clip], np.float32).view(np.uint32)
+        return np.array([self.kind, self.is_keras_order, *self[1:5], self.use_peephole, *bits], np.int64)
+
+    def result_shapes(self) -> list[tuple[int, ...]]:
+        """Shapes of the results."""
+        _, steps, batch, size, cells, *_ = self
+        state, columns = (batch, cells), 4 * cells
+        peepholes = [(cells,)] * 3
+        return {
+            LSTM: [(steps, *state)] * 7,
+            LSTM_GRADIENT: [(steps, batch, size), state, state, (size + cells, columns), *peepholes, (columns,)],
+            LSTM_CELL: [state] * 7,
+            LSTM_CELL_GRADIENT: [state, (batch, columns), *peepholes],
+            GRU_CELL: [state] * 4,
+            GRU_CELL_GRADIENT: [(batch, size), state, state, (batch, 2 * cells)],
+        }[self.kind]
+
+
+def _are_taken(form: Form, operands: Sequence[Any]) -> bool:
+    return all(v.dtype == np.float32 for v in operands[form.kind in _WITH_LENGTH:])
+
+
+def eager(form: Form, *operands: np.ndarray) -> tuple[np.ndarray, ...] | None:
+    """The results for NumPy arrays, whose shapes have been checked."""
+    numbers, found = form.numbers(), library()
+    if numbers is None or found is None or not _are_taken(form, operands):
+        return None
+    given = [np.ascontiguousarray(v) for v in operands]
+    if form.kind in _WITH_LENGTH:
+        given[0] = given[0].astype(np.int64, copy=False)
+    results = tuple(np.empty(shape, np.float32) for shape in form.result_shapes())
+    found.call_with_table("everflow_recurrent", numbers, *given, *results)
+    return results
+
+
+def compiled(jax: Any, form: Form, otherwise: Callable[..., Any], *operands: Any) -> tuple[Any, ...] | None:
+    """The same of tracers, as a call inside of the program that is being compiled.
+
+    Args:
+      jax: the module.
+      form: what is computed.
+      otherwise: computes the same of the operands by XLA; it stands in under `vmap`.
+      operands: as kernels/recurrent.h lists them, behind the number of steps that count where the kind has one.
+    """
+    numbers = form.numbers()
+    if numbers is None or not _are_taken(form, operands) or not _is_faster(form) or compiled_library(jax) is None:
+        return None
+    target = jax.ffi.ffi_call(
+        "everflow_recurrent", tuple(jax.ShapeDtypeStruct(shape, np.float32) for shape in form.result_shapes()))
+    given = list(operands)
+    if form.kind in _WITH_LENGTH:
+        given[0] = given[0].astype(np.int64)
+    return tuple(with_vmap(jax, lambda *given: tuple(target(*given, numbers=numbers)), otherwise)(*given))
+
+
+def _is_faster(form: Form) -> bool:
+    """A layer always is. In a loop over steps of a cell, products of the inputs leave the loop if they are XLA's."""
+    return form.kind in _WITH_LENGTH or not is_left_to_xla()
