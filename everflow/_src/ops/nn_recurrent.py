@@ -20,6 +20,7 @@ from everflow._src.framework import shape_rules as shapes
 from everflow._src.framework.registry import UNDEFINED_GRADIENT, Attr, op
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.ops.by_name import cards
+from everflow._src.ops.linalg_products import compiled_product
 from everflow._src.runtime.failures import invalid
 from everflow._src.runtime.native import recurrent as native
 
@@ -226,10 +227,22 @@ def _block_back(order: str, jax: Any, operands: Any, use_peephole: bool) -> tupl
     for name, value in zip((*_Gates._fields, "cs_grad", "h_grad"), rest[5:]):
         _check(name, value, *x.shape[:2], cells)
     form = native.Form(native.LSTM_GRADIENT, *x.shape, cells, order == _IFCO, use_peephole)
-    return _native_or(jax, form, lambda *given: _block_back_by_steps(order, jax, given, use_peephole), *operands)
+    if jax is None:
+        return _native_or(None, form, lambda *given: _block_back_by_steps(order, None, given, use_peephole), *operands)
+    # The gradient by x often has no reader: as a product of its own it is left out then.
+    found = native.compiled(
+        jax, form._replace(by_sums=True),
+        lambda *given: _block_back_by_steps(order, jax, given, use_peephole, by_sums=True), *operands)
+    if found is None:
+        return _block_back_by_steps(order, jax, operands, use_peephole)
+    columns, *others = found
+    x_grad = compiled_product(jax, columns.reshape(-1, columns.shape[-1]), rest[0][:x.shape[-1]], False, True)
+    return x_grad.reshape(x.shape), *others
 
 
-def _block_back_by_steps(order: str, jax: Any, operands: Any, use_peephole: bool) -> tuple[Any, ...]:
+def _block_back_by_steps(order: str, jax: Any, operands: Any, use_peephole: bool, by_sums: bool = False
+                         ) -> tuple[Any, ...]:
+    """`by_sums`: the gradient by the sums that go into the gates stands in place of the one by x."""
     xp = np if jax is None else jax.numpy
     count, *rest = operands
     values = _widened(*rest)
@@ -252,7 +265,8 @@ def _block_back_by_steps(order: str, jax: Any, operands: Any, use_peephole: bool
     flat = columns.reshape(-1, 4 * cells)
     both = xp.concatenate([x, h_before], axis=-1).reshape(-1, size + cells)
     results = (
-        _product(xp, columns, weights.w[:size].T), cs_prev_grad, h_prev_grad, xp.matmul(both.T, flat),
+        columns if by_sums else _product(xp, columns, weights.w[:size].T), cs_prev_grad, h_prev_grad,
+        xp.matmul(both.T, flat),
         *_peephole_gradients(xp, columns, cs_before, gates.cs, order, use_peephole), flat.sum(0),
     )
     return _narrowed(results, rest[0])

@@ -28,7 +28,8 @@ class Form(NamedTuple):
     """What a layer is, besides its operands.
 
     kind: one of the above. is_keras_order: gates in the order input, forget, candidate, output; otherwise input,
-    candidate, forget, output. The operands and results of each kind are listed in kernels/recurrent.h.
+    candidate, forget, output. by_sums: of LSTM_GRADIENT, the gradient by the sums that go into the gates in place of the
+    one by x. The operands and results of each kind are listed in kernels/recurrent.h.
     """
 
     kind: int
@@ -40,22 +41,24 @@ class Form(NamedTuple):
     use_peephole: bool = False
     forget_bias: float = 0.0
     cell_clip: float = 0.0
+    by_sums: bool = False
 
     def numbers(self) -> np.ndarray | None:
         """The description that `RecurrentShape` in kernels/recurrent.h reads; None for what it does not take."""
         if not all(0 < n < _LARGEST for n in self[1:5]):
             return None
         bits = np.array([self.forget_bias, self.cell_clip], np.float32).view(np.uint32)
-        return np.array([self.kind, self.is_keras_order, *self[1:5], self.use_peephole, *bits], np.int64)
+        return np.array([self.kind, self.is_keras_order, *self[1:5], self.use_peephole, self.by_sums, *bits], np.int64)
 
     def result_shapes(self) -> list[tuple[int, ...]]:
         """Shapes of the results."""
         _, steps, batch, size, cells, *_ = self
         state, columns = (batch, cells), 4 * cells
+        first = (steps, batch, columns if self.by_sums else size)
         peepholes = [(cells,)] * 3
         return {
             LSTM: [(steps, *state)] * 7,
-            LSTM_GRADIENT: [(steps, batch, size), state, state, (size + cells, columns), *peepholes, (columns,)],
+            LSTM_GRADIENT: [first, state, state, (size + cells, columns), *peepholes, (columns,)],
             LSTM_CELL: [state] * 7,
             LSTM_CELL_GRADIENT: [state, (batch, columns), *peepholes],
             GRU_CELL: [state] * 4,

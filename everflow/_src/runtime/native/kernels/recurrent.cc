@@ -187,8 +187,8 @@ class Backward {
     for (int k : {1, 2}) std::memset(results_[k], 0, state * sizeof(float));
     std::memset(results_[7], 0, wide() * sizeof(float));
     if (length == 0) std::memset(results_[3], 0, both * wide() * sizeof(float));
-    std::memset(results_[0] + length * s_.batch * s_.size, 0,
-                (s_.steps - length) * s_.batch * s_.size * sizeof(float));
+    const int64_t of_step = s_.batch * (s_.by_sums ? wide() : s_.size);
+    std::memset(results_[0] + length * of_step, 0, (s_.steps - length) * of_step * sizeof(float));
 
     std::vector<Scratch> peepholes;
     for (int i = 0; i < parts; ++i) {
@@ -196,35 +196,37 @@ class Backward {
       std::memset(peepholes.back().data(), 0, 3 * s_.cells * sizeof(float));
     }
     const bool turned = length >= kTransposeSteps;
-    Scratch turned_w(turned ? both * wide() * sizeof(float) : 0);
+    Scratch turned_input(turned && !s_.by_sums ? s_.size * wide() * sizeof(float) : 0);
+    Scratch turned_recurrent(turned ? s_.cells * wide() * sizeof(float) : 0);
     if (turned) {
-      turned_input_ = turned_w.floats();
-      turned_recurrent_ = turned_w.floats() + s_.size * wide();
+      turned_input_ = turned_input.floats();
+      turned_recurrent_ = turned_recurrent.floats();
       parallel(workers, threads, [&](int i) {
         const Part part(wide(), i, threads, kTile);
-        transpose(operands_[3] + part.first, s_.size, part.rows, wide(), turned_w.floats() + part.first * s_.size);
-        transpose(operands_[3] + s_.size * wide() + part.first, s_.cells, part.rows, wide(),
-                  turned_w.floats() + (s_.size * wide()) + part.first * s_.cells);
+        const float* w = operands_[3] + part.first;
+        transpose(w + s_.size * wide(), s_.cells, part.rows, wide(), turned_recurrent.floats() + part.first * s_.cells);
+        if (!s_.by_sums) transpose(w, s_.size, part.rows, wide(), turned_input.floats() + part.first * s_.size);
       });
     }
 
     const int64_t most = std::clamp<int64_t>(kRowsOfAll / s_.batch, 1, std::max<int64_t>(length, 1));
     const int64_t chunks = (length + most - 1) / most;
     const int64_t together = chunks == 0 ? 0 : (length + chunks - 1) / chunks;
-    Scratch columns(together * s_.batch * wide() * sizeof(float));
+    Scratch between(s_.by_sums ? 0 : together * s_.batch * wide() * sizeof(float));
     for (int64_t end = length; end > 0; end = std::max<int64_t>(0, end - together)) {
       const int64_t start = std::max<int64_t>(0, end - together);
+      float* columns = s_.by_sums ? results_[0] + start * s_.batch * wide() : between.floats();
       parallel(workers, parts, [&](int i) {
-        take_steps(Part(s_.batch, i, parts), start, end, columns.floats(), peepholes[i].floats());
+        take_steps(Part(s_.batch, i, parts), start, end, columns, peepholes[i].floats());
       });
       parallel(workers, threads, [&](int i) {
         const Part rows((end - start) * s_.batch, i, threads, kTile);
-        if (rows.rows > 0) {
-          back(rows.rows, columns.floats() + rows.first * wide(), false,
+        if (rows.rows > 0 && !s_.by_sums) {
+          back(rows.rows, columns + rows.first * wide(), false,
                results_[0] + (start * s_.batch + rows.first) * s_.size);
         }
         const Part of_w(wide(), i, threads, kTile);
-        if (of_w.rows > 0) add_weights(of_w, start, end, columns.floats(), end == length);
+        if (of_w.rows > 0) add_weights(of_w, start, end, columns, end == length);
       });
     }
     for (int i = 1; i < parts; ++i) add(peepholes[i].floats(), 3 * s_.cells, peepholes[0].floats());
@@ -369,7 +371,9 @@ RecurrentShape RecurrentShape::parse(const int64_t* numbers, int64_t count) {
   if (static_cast<double>(s.steps) * s.batch * std::max(wide, both) > kMostElements || both * wide > kMostElements) {
     throw Failure("recurrent: too many elements");
   }
-  if (s.peephole < 0 || s.peephole > 1) throw Failure("recurrent: a flag is neither 0 nor 1");
+  if (s.peephole < 0 || s.peephole > 1 || s.by_sums < 0 || s.by_sums > 1) {
+    throw Failure("recurrent: a flag is neither 0 nor 1");
+  }
   for (int64_t bits : {s.forget_bias, s.cell_clip}) {
     if (bits < 0 || bits >= int64_t{1} << 32) throw Failure("recurrent: a number has too many bits");
   }
@@ -403,7 +407,8 @@ std::vector<int64_t> RecurrentShape::result_elements() const {
     case kLstmCell:
       return std::vector<int64_t>(7, steps * state);
     case kLstmGradient:
-      return {steps * x, state, state, (size + cells) * 4 * cells, cells, cells, cells, 4 * cells};
+      return {by_sums ? steps * 4 * state : steps * x, state, state, (size + cells) * 4 * cells, cells, cells, cells,
+              4 * cells};
     case kLstmCellGradient:
       return {state, 4 * state, cells, cells, cells};
     case kGruCell:
