@@ -1,10 +1,10 @@
 """Recurrent layers and cells by the native kernels, on NumPy arrays and inside of compiled programs.
 
-XLA's loop over time is a call of several small kernels in every step, whose threads wait for each other; the kernels cut
+XLA's loop over time calls several small kernels in every step, whose threads wait for each other; the native ones cut
 the batch into parts that go through all steps by themselves. Sequences are [time, batch, size].
 
-`eager` and `compiled` return None where the kernels are missing or do not take the operands; the caller then goes on with
-NumPy or XLA.
+`eager` and `compiled` return None where the kernels are missing or do not take the operands; the caller then goes on
+with NumPy or XLA.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Form(NamedTuple):
     """What a layer is, besides its operands.
 
     kind: one of the above. is_keras_order: gates in the order input, forget, candidate, output; otherwise input,
-    candidate, forget, output. by_sums: of LSTM_GRADIENT, the gradient by the sums that go into the gates in place of the
-    one by x. The operands and results of each kind are listed in kernels/recurrent.h.
+    candidate, forget, output. by_sums: LSTM_GRADIENT gives the gradient by the sums that go into the gates in place of
+    the one by x. The operands and results of each kind are listed in kernels/recurrent.h.
     """
 
     kind: int
@@ -56,14 +56,15 @@ class Form(NamedTuple):
         state, columns = (batch, cells), 4 * cells
         first = (steps, batch, columns if self.by_sums else size)
         peepholes = [(cells,)] * 3
-        return {
+        shapes: dict[int, list[tuple[int, ...]]] = {
             LSTM: [(steps, *state)] * 7,
             LSTM_GRADIENT: [first, state, state, (size + cells, columns), *peepholes, (columns,)],
             LSTM_CELL: [state] * 7,
             LSTM_CELL_GRADIENT: [state, (batch, columns), *peepholes],
             GRU_CELL: [state] * 4,
             GRU_CELL_GRADIENT: [(batch, size), state, state, (batch, 2 * cells)],
-        }[self.kind]
+        }
+        return shapes[self.kind]
 
 
 def _are_taken(form: Form, operands: Sequence[Any]) -> bool:

@@ -1,6 +1,6 @@
 // The logistic function and the hyperbolic tangent in single precision, for loops that the compiler turns into vectors.
 //
-// Both are within 2 units of the last place, down to the smallest numbers that there are; of NaN they are NaN.
+// Both are within 2.5 units of the last place, down to the smallest numbers that there are; of NaN they are NaN.
 #pragma once
 
 #include <cmath>
