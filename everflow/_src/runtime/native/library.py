@@ -72,15 +72,16 @@ class Library:
         Raises:
           RuntimeError: the kernel refuses; the message is its own.
         """
-        table = np.array([a.ctypes.data for a in arrays], np.uint64)
-        self._call(function, numbers, arrays, [ctypes.c_void_p(table.ctypes.data), ctypes.c_int64(len(arrays))])
+        # Much faster than `ctypes.data` of each array.
+        table = (ctypes.c_void_p * len(arrays))(*[a.__array_interface__["data"][0] for a in arrays])
+        self._call(function, numbers, arrays, [table, ctypes.c_int64(len(arrays))])
 
     def _call(self, function: str, numbers: np.ndarray, arrays: Sequence[np.ndarray | None], given: list[Any]) -> None:
         message = ctypes.create_string_buffer(_MESSAGE_BYTES)
-        sizes = np.array([0 if a is None else a.nbytes for a in arrays], np.int64)
+        sizes = (ctypes.c_int64 * len(arrays))(*[0 if a is None else a.nbytes for a in arrays])
         failed = getattr(self.functions, function)(
             ctypes.c_void_p(numbers.ctypes.data), ctypes.c_int64(numbers.size), *given,
-            ctypes.c_void_p(sizes.ctypes.data), message,
+            sizes, message,
         )
         if failed:
             raise RuntimeError(message.value.decode(errors="replace"))

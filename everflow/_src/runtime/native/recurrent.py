@@ -9,6 +9,7 @@ with NumPy or XLA.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -22,6 +23,12 @@ LSTM, LSTM_GRADIENT, LSTM_CELL, LSTM_CELL_GRADIENT, GRU_CELL, GRU_CELL_GRADIENT 
 # Kinds whose first operand is the number of steps that count.
 _WITH_LENGTH = (LSTM, LSTM_GRADIENT)
 _LARGEST = 2 ** 29
+_FLOAT = np.dtype(np.float32)
+# Fewer multiplications than this are done in a cell before a call has crossed over: in a program by XLA, and by NumPy,
+# to which calls cost more; and the gradient of an LSTM's cell, which has no product, of fewer elements.
+_LEAST_CELL_WORK = 1000
+_LEAST_EAGER_CELL_WORK = 100_000
+_LEAST_EAGER_ELEMENTS = 8192
 
 
 class Form(NamedTuple):
@@ -68,18 +75,28 @@ class Form(NamedTuple):
 
 
 def _are_taken(form: Form, operands: Sequence[Any]) -> bool:
-    return all(v.dtype == np.float32 for v in operands[form.kind in _WITH_LENGTH:])
+    return all(v.dtype == _FLOAT for v in operands[form.kind in _WITH_LENGTH:])
+
+
+@functools.lru_cache(maxsize=1024)
+def _described(form: Form) -> tuple[np.ndarray | None, list[tuple[int, ...]]]:
+    return form.numbers(), form.result_shapes()
 
 
 def eager(form: Form, *operands: np.ndarray) -> tuple[np.ndarray, ...] | None:
     """The results for NumPy arrays, whose shapes have been checked."""
-    numbers, found = form.numbers(), library()
-    if numbers is None or found is None or not _are_taken(form, operands):
+    if not _is_faster_than_numpy(form) or not _are_taken(form, operands):
+        return None
+    found = library()
+    if found is None:
+        return None
+    numbers, shapes = _described(form)
+    if numbers is None:
         return None
     given = [np.ascontiguousarray(v) for v in operands]
     if form.kind in _WITH_LENGTH:
         given[0] = given[0].astype(np.int64, copy=False)
-    results = tuple(np.empty(shape, np.float32) for shape in form.result_shapes())
+    results = tuple([np.empty(shape, np.float32) for shape in shapes])
     found.call_with_table("everflow_recurrent", numbers, *given, *results)
     return results
 
@@ -94,7 +111,9 @@ def compiled(jax: Any, form: Form, otherwise: Callable[..., Any], *operands: Any
       operands: as kernels/recurrent.h lists them, behind the number of steps that count where the kind has one.
     """
     numbers = form.numbers()
-    if numbers is None or not _are_taken(form, operands) or not _is_faster(form) or compiled_library(jax) is None:
+    if numbers is None or not _are_taken(form, operands) or not _is_faster_than_xla(form):
+        return None
+    if compiled_library(jax) is None:
         return None
     target = jax.ffi.ffi_call(
         "everflow_recurrent", tuple(jax.ShapeDtypeStruct(shape, np.float32) for shape in form.result_shapes()))
@@ -104,6 +123,17 @@ def compiled(jax: Any, form: Form, otherwise: Callable[..., Any], *operands: Any
     return tuple(with_vmap(jax, lambda *given: tuple(target(*given, numbers=numbers)), otherwise)(*given))
 
 
-def _is_faster(form: Form) -> bool:
+def _cell_work(form: Form) -> int:
+    return form.batch * form.cells * (form.size + form.cells)
+
+
+def _is_faster_than_numpy(form: Form) -> bool:
+    """A layer always is."""
+    if form.kind == LSTM_CELL_GRADIENT:
+        return form.batch * form.cells >= _LEAST_EAGER_ELEMENTS
+    return form.kind in _WITH_LENGTH or _cell_work(form) >= _LEAST_EAGER_CELL_WORK
+
+
+def _is_faster_than_xla(form: Form) -> bool:
     """A layer always is. In a loop over steps of a cell, products of the inputs leave the loop if they are XLA's."""
-    return form.kind in _WITH_LENGTH or not is_left_to_xla()
+    return form.kind in _WITH_LENGTH or not is_left_to_xla() and _cell_work(form) >= _LEAST_CELL_WORK

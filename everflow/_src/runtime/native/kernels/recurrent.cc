@@ -19,7 +19,7 @@ namespace {
 constexpr int64_t kLargestExtent = int64_t{1} << 31;
 constexpr double kMostElements = 1e12;
 // Less work than this is done before a second thread has woken up.
-constexpr double kWorthASecondThread = 1e6;
+constexpr double kWorthASecondThread = 4e6;
 // A product of fewer rows waits for its weights.
 constexpr int64_t kFewestRows = 4;
 // Rows of products over several steps: of one part, enough for their speed and few enough for the cache; of all, enough
@@ -28,8 +28,9 @@ constexpr int64_t kRowsOfPart = 128;
 constexpr int64_t kRowsOfAll = 2048;
 // Products are cut between tiles of about this size.
 constexpr int64_t kTile = 16;
-// From so many steps on, transposing the weights first is faster than reading them so.
-constexpr int64_t kTransposeSteps = 4;
+// From so many steps on, and so many rows, transposing the weights first is faster than reading them so in every step.
+constexpr int64_t kTransposeSteps = 8;
+constexpr int64_t kTransposeRows = 8;
 
 // result = a x b, plus `beta` times what the result was.
 void multiply(char transpose_a, char transpose_b, int64_t rows, int64_t columns, int64_t inner, const float* a,
@@ -56,18 +57,12 @@ GateOffsets offsets_of(const RecurrentShape& s) {
   return {0, s.order == 0 ? second : third, s.order == 0 ? third : second, 3 * s.cells};
 }
 
-// [rows, columns], whose rows are `stride` apart, to [columns, rows], in squares that stay in the cache.
-void transpose(const float* source, int64_t rows, int64_t columns, int64_t stride, float* target) {
-  constexpr int64_t kSquare = 16;
-  for (int64_t r0 = 0; r0 < rows; r0 += kSquare) {
-    const int64_t r1 = std::min(rows, r0 + kSquare);
-    for (int64_t c0 = 0; c0 < columns; c0 += kSquare) {
-      const int64_t c1 = std::min(columns, c0 + kSquare);
-      for (int64_t c = c0; c < c1; ++c) {
-        for (int64_t r = r0; r < r1; ++r) target[c * rows + r] = source[r * stride + c];
-      }
-    }
-  }
+// [rows, columns] to [columns, rows].
+void transpose(const float* source, int64_t rows, int64_t columns, float* target) {
+  const int64_t sizes[2] = {rows, columns}, from[2] = {columns, 1}, to[2] = {1, rows};
+  const MemoryDesc source_desc = describe(2, sizes, dnnl_f32, from), target_desc = describe(2, sizes, dnnl_f32, to);
+  OnThisThread single;
+  reorder(source_desc.get(), source, target_desc.get(), target);
 }
 
 // The i-th of `parts` parts of an extent, cut between tiles of a size.
@@ -150,19 +145,19 @@ class Forward {
   // `columns`: products of the inputs with their weights, [steps, rows of the part, wide].
   void take_steps(const Part& part, int64_t start, int64_t steps, float* columns) const {
     const int64_t state = s_.batch * s_.cells;
-    const float* recurrent_w = operands_[3] + s_.size * wide();
     float* const* r = results_;
     for (int64_t t = start; t < start + steps; ++t, columns += part.rows * wide()) {
       const int64_t at = part.first * s_.cells, here = t * state + at;
       const float* cs_before = t == 0 ? operands_[1] + at : r[1] + here - state;
       const float* h_before = t == 0 ? operands_[2] + at : r[6] + here - state;
-      multiply('N', 'N', part.rows, wide(), s_.cells, h_before, s_.cells, recurrent_w, wide(), 1.0f, columns, wide());
+      multiply('N', 'N', part.rows, wide(), s_.cells, h_before, s_.cells, recurrent_w(), wide(), 1.0f, columns, wide());
       lstm_step(form_, weights_, part.rows, columns, cs_before,
                 {r[0] + here, r[1] + here, r[2] + here, r[3] + here, r[4] + here, r[5] + here, r[6] + here});
     }
   }
 
   int64_t wide() const { return 4 * s_.cells; }
+  const float* recurrent_w() const { return operands_[3] + s_.size * wide(); }
 
   const RecurrentShape& s_;
   const LstmForm form_;
@@ -181,7 +176,7 @@ class Backward {
         operands_(operands),
         results_(results) {}
 
-  void run(Workers& workers, int64_t length) {
+  void run(Workers& workers, int64_t length) const {
     const int threads = threads_for(workers, s_, length), parts = parts_of(s_, threads);
     const int64_t state = s_.batch * s_.cells, both = s_.size + s_.cells;
     for (int k : {1, 2}) std::memset(results_[k], 0, state * sizeof(float));
@@ -195,19 +190,9 @@ class Backward {
       peepholes.emplace_back(3 * s_.cells * sizeof(float));
       std::memset(peepholes.back().data(), 0, 3 * s_.cells * sizeof(float));
     }
-    const bool turned = length >= kTransposeSteps;
-    Scratch turned_input(turned && !s_.by_sums ? s_.size * wide() * sizeof(float) : 0);
-    Scratch turned_recurrent(turned ? s_.cells * wide() * sizeof(float) : 0);
-    if (turned) {
-      turned_input_ = turned_input.floats();
-      turned_recurrent_ = turned_recurrent.floats();
-      parallel(workers, threads, [&](int i) {
-        const Part part(wide(), i, threads, kTile);
-        const float* w = operands_[3] + part.first;
-        transpose(w + s_.size * wide(), s_.cells, part.rows, wide(), turned_recurrent.floats() + part.first * s_.cells);
-        if (!s_.by_sums) transpose(w, s_.size, part.rows, wide(), turned_input.floats() + part.first * s_.size);
-      });
-    }
+    const bool turned = length >= kTransposeSteps && s_.batch / parts >= kTransposeRows;
+    Scratch turned_w(turned ? s_.cells * wide() * sizeof(float) : 0);
+    if (turned) transpose(recurrent_w(), s_.cells, wide(), turned_w.floats());
 
     const int64_t most = std::clamp<int64_t>(kRowsOfAll / s_.batch, 1, std::max<int64_t>(length, 1));
     const int64_t chunks = (length + most - 1) / most;
@@ -217,13 +202,13 @@ class Backward {
       const int64_t start = std::max<int64_t>(0, end - together);
       float* columns = s_.by_sums ? results_[0] + start * s_.batch * wide() : between.floats();
       parallel(workers, parts, [&](int i) {
-        take_steps(Part(s_.batch, i, parts), start, end, columns, peepholes[i].floats());
+        take_steps(Part(s_.batch, i, parts), start, end, turned_w.floats(), columns, peepholes[i].floats());
       });
       parallel(workers, threads, [&](int i) {
         const Part rows((end - start) * s_.batch, i, threads, kTile);
         if (rows.rows > 0 && !s_.by_sums) {
-          back(rows.rows, columns + rows.first * wide(), false,
-               results_[0] + (start * s_.batch + rows.first) * s_.size);
+          multiply('N', 'T', rows.rows, s_.size, wide(), columns + rows.first * wide(), wide(), operands_[3], wide(),
+                   0.0f, results_[0] + (start * s_.batch + rows.first) * s_.size, s_.size);
         }
         const Part of_w(wide(), i, threads, kTile);
         if (of_w.rows > 0) add_weights(of_w, start, end, columns, end == length);
@@ -237,7 +222,9 @@ class Backward {
 
  private:
   // Steps [start, end) of a part of the batch; the gradients by the sums go into `columns`, [steps, batch, wide].
-  void take_steps(const Part& part, int64_t start, int64_t end, float* columns, float* peepholes) const {
+  // `turned`: the weights of the hidden states, transposed; null: they are read as they lie.
+  void take_steps(const Part& part, int64_t start, int64_t end, const float* turned, float* columns,
+                  float* peepholes) const {
     const int64_t state = s_.batch * s_.cells, at = part.first * s_.cells;
     const float* const* g = operands_ + 8;
     float *cs_state = results_[1] + at, *h_state = results_[2] + at;
@@ -247,19 +234,9 @@ class Backward {
       lstm_step_back(form_, weights_, part.rows, t == 0 ? operands_[1] + at : g[1] + here - state,
                      {g[0] + here, g[1] + here, g[2] + here, g[3] + here, g[4] + here, g[5] + here},
                      operands_[15] + here, operands_[16] + here, h_state, cs_state, sums, peepholes);
-      back(part.rows, sums, true, h_state);
-    }
-  }
-
-  // The gradient by the inputs, or by the hidden states, of rows of gradients by the sums.
-  void back(int64_t rows, const float* columns, bool recurrent, float* result) const {
-    const int64_t size = recurrent ? s_.cells : s_.size;
-    const float* turned = recurrent ? turned_recurrent_ : turned_input_;
-    if (turned != nullptr) {
-      multiply('N', 'N', rows, size, wide(), columns, wide(), turned, size, 0.0f, result, size);
-    } else {
-      multiply('N', 'T', rows, size, wide(), columns, wide(), operands_[3] + (recurrent ? s_.size * wide() : 0), wide(),
-               0.0f, result, size);
+      const bool as_it_lies = turned == nullptr;
+      multiply('N', as_it_lies ? 'T' : 'N', part.rows, s_.cells, wide(), sums, wide(),
+               as_it_lies ? recurrent_w() : turned, as_it_lies ? wide() : s_.cells, 0.0f, h_state, s_.cells);
     }
   }
 
@@ -283,17 +260,17 @@ class Backward {
   }
 
   int64_t wide() const { return 4 * s_.cells; }
+  const float* recurrent_w() const { return operands_[3] + s_.size * wide(); }
 
   const RecurrentShape& s_;
   const LstmForm form_;
   const LstmWeights weights_;
   const float* const* operands_;
   float* const* results_;
-  // [wide, size] and [wide, cells]; null where the weights are read as they lie.
-  const float *turned_input_ = nullptr, *turned_recurrent_ = nullptr;
 };
 
-void lstm_cell_gradient(Workers& workers, const RecurrentShape& s, const float* const* operands, float* const* results) {
+void lstm_cell_gradient(Workers& workers, const RecurrentShape& s, const float* const* operands,
+                        float* const* results) {
   const LstmWeights weights{operands[1], operands[2], operands[3], nullptr};
   const LstmForm form{offsets_of(s), s.cells, 0.0f, 0.0f, s.peephole == 1};
   const int parts = parts_of(s, threads_for(workers, s, 1));
