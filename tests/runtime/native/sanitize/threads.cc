@@ -170,8 +170,8 @@ void convolutions(Workers& workers) {
 }
 
 void products(Workers& workers) {
-  const int64_t shapes[][ProductShape::kNumbers] = {{1, 200, 90, 64, 0, 0}, {1, 90, 200, 64, 1, 1},
-                                                    {1, 9, 7, 40000, 0, 1}, {7, 40, 50, 60, 1, 0}};
+  const int64_t shapes[][ProductShape::kNumbers] = {{0, 1, 200, 90, 64, 0, 0}, {0, 1, 90, 200, 64, 1, 1},
+                                                    {0, 1, 9, 7, 40000, 0, 1}, {0, 7, 40, 50, 60, 1, 0}};
   in_threads(3, [&](int) {
     for (const auto& description : shapes) {
       const auto s = ProductShape::parse(description, ProductShape::kNumbers);
