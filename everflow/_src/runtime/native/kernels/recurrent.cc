@@ -76,15 +76,33 @@ struct Part {
   int64_t first, rows;
 };
 
-// The forward pass of an LSTM.
-class Forward {
+// What both passes of an LSTM over a sequence know.
+class Layer {
  public:
-  Forward(const RecurrentShape& s, const float* const* operands, float* const* results)
+  Layer(const RecurrentShape& s, const float* const* operands, float* const* results)
       : s_(s),
         form_{offsets_of(s), s.cells, number(s.forget_bias), number(s.cell_clip), s.peephole == 1},
         weights_{operands[4], operands[5], operands[6], operands[7]},
         operands_(operands),
         results_(results) {}
+
+ protected:
+  // Columns of all gates.
+  int64_t wide() const { return 4 * s_.cells; }
+  // The weights of the hidden states, [cells, wide].
+  const float* recurrent_w() const { return operands_[3] + s_.size * wide(); }
+
+  const RecurrentShape& s_;
+  const LstmForm form_;
+  const LstmWeights weights_;
+  const float* const* operands_;
+  float* const* results_;
+};
+
+// The forward pass.
+class Forward : private Layer {
+ public:
+  using Layer::Layer;
 
   void run(Workers& workers, int64_t length) const {
     const int threads = threads_for(workers, s_, length), parts = parts_of(s_, threads);
@@ -155,26 +173,12 @@ class Forward {
                 {r[0] + here, r[1] + here, r[2] + here, r[3] + here, r[4] + here, r[5] + here, r[6] + here});
     }
   }
-
-  int64_t wide() const { return 4 * s_.cells; }
-  const float* recurrent_w() const { return operands_[3] + s_.size * wide(); }
-
-  const RecurrentShape& s_;
-  const LstmForm form_;
-  const LstmWeights weights_;
-  const float* const* operands_;
-  float* const* results_;
 };
 
-// The gradient of an LSTM over a sequence.
-class Backward {
+// The gradient.
+class Backward : private Layer {
  public:
-  Backward(const RecurrentShape& s, const float* const* operands, float* const* results)
-      : s_(s),
-        form_{offsets_of(s), s.cells, 0.0f, 0.0f, s.peephole == 1},
-        weights_{operands[4], operands[5], operands[6], operands[7]},
-        operands_(operands),
-        results_(results) {}
+  using Layer::Layer;
 
   void run(Workers& workers, int64_t length) const {
     const int threads = threads_for(workers, s_, length), parts = parts_of(s_, threads);
@@ -258,15 +262,6 @@ class Backward {
     multiply('T', 'N', s_.cells, part.rows, (end - start) * s_.batch, h + (start - 1) * s_.batch * s_.cells, s_.cells,
              mine, wide(), beta, of_states, wide());
   }
-
-  int64_t wide() const { return 4 * s_.cells; }
-  const float* recurrent_w() const { return operands_[3] + s_.size * wide(); }
-
-  const RecurrentShape& s_;
-  const LstmForm form_;
-  const LstmWeights weights_;
-  const float* const* operands_;
-  float* const* results_;
 };
 
 void lstm_cell_gradient(Workers& workers, const RecurrentShape& s, const float* const* operands,
