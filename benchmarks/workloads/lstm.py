@@ -1,4 +1,4 @@
-"""Recurrent networks: loops over 50 steps of 128 units, and one cell of 10 units."""
+"""Recurrent networks: loops over 50 steps of 128 units, the same as one operation, and one cell of 10 units."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ LOOP = Workload("LSTM 50x32x128 step, while loop", tolerance=1e-3)
 AUTOGRAPH = Workload("LSTM 50x32x128 step, for loop", tolerance=1e-3)
 UNROLLED = Workload("LSTM 50x32x128 step, unrolled", tolerance=1e-3)
 SESSION = Workload("LSTM 50x32x128 step, while loop, Session.run", tolerance=1e-3)
+BLOCK = Workload("BlockLSTM 50x32x128, forward and back", tolerance=1e-3)
 CELL_EAGER = Workload("LSTM cell of 10 units, eager")
 CELL_FUNCTION = Workload("LSTM cell of 10 units, function")
 
@@ -61,6 +62,14 @@ def _unrolled(tf: Any, kernel: Any, bias: Any, x: Any, h: Any, c: Any) -> Any:
     return h
 
 
+def _block(tf: Any, kernel: Any, bias: Any, x: Any, h: Any, c: Any) -> Any:
+    """The layer as one operation, which takes the columns in the same order."""
+    peephole = tf.zeros([UNITS])
+    return tf.raw_ops.BlockLSTM(
+        seq_len_max=tf.constant(STEPS, tf.int64), x=x, cs_prev=c, h_prev=h, w=kernel, wci=peephole, wcf=peephole,
+        wco=peephole, b=bias, forget_bias=1.0, cell_clip=-1.0, use_peephole=False).h[-1]
+
+
 def _tensorflow(loop: Callable[..., Any]) -> Callable[[Any], Task]:
     def build(tf: Any) -> Task:
         parameters = [tf.Variable(value) for value in _weights()]
@@ -87,6 +96,7 @@ def _tensorflow(loop: Callable[..., Any]) -> Callable[[Any], Task]:
 LOOP.on(*TENSORFLOW)(_tensorflow(_while_loop))
 AUTOGRAPH.on(*TENSORFLOW)(_tensorflow(_for_loop))
 UNROLLED.on(*TENSORFLOW)(_tensorflow(_unrolled))
+BLOCK.on(*TENSORFLOW)(_tensorflow(_block))
 
 
 @SESSION.on(*TENSORFLOW)
@@ -135,6 +145,7 @@ def _torch_train(torch: Any, parameters: list[Any], run: Callable[[Any], Any]) -
 @LOOP.on("torch")
 @AUTOGRAPH.on("torch")
 @SESSION.on("torch")
+@BLOCK.on("torch")
 def fused_torch(torch: Any) -> Task:
     """PyTorch's own layer: its loop is inside one operation."""
     kernel, bias = _weights()
@@ -214,6 +225,7 @@ def _jax(unrolled: bool) -> Callable[[Any], Task]:
 LOOP.on("jax")(_jax(unrolled=False))
 AUTOGRAPH.on("jax")(_jax(unrolled=False))
 SESSION.on("jax")(_jax(unrolled=False))
+BLOCK.on("jax")(_jax(unrolled=False))
 UNROLLED.on("jax")(_jax(unrolled=True))
 
 

@@ -4,7 +4,8 @@ LSTM: Hochreiter and Schmidhuber, 1997, with peepholes as in Gers and Schmidhube
 
 Sequences are [time, batch, size]. A matrix of weights has rows for the input and, below them, for the hidden state; its
 columns are the gates. The product of the whole sequence with the weights of the input stands before the loop over time,
-as do the sums over time behind the loop of the gradient.
+as do the sums over time behind the loop of the gradient. Native kernels do all of it in one call where they are
+(runtime/native/recurrent.py).
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from everflow._src.framework import shape_rules as shapes
 from everflow._src.framework.registry import UNDEFINED_GRADIENT, Attr, op
 from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.ops.by_name import cards
+from everflow._src.ops.linalg_products import compiled_product
 from everflow._src.runtime.failures import invalid
+from everflow._src.runtime.native import recurrent as native
 
 _FLOATS = (dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64)
 # The gates in the order of their columns: input, candidate, forget, output. The second version follows Keras.
@@ -79,6 +82,12 @@ def _check_lstm(x: Any, cs_prev: Any, h_prev: Any, weights: _Weights) -> None:
     for name in ("wci", "wcf", "wco"):
         _check(name, getattr(weights, name), cells)
     _check("b", weights.b, 4 * cells)
+
+
+def _native_or(jax: Any, form: native.Form, otherwise: Any, *operands: Any) -> tuple[Any, ...]:
+    """What the native kernels compute of the operands, or where they do not, `otherwise`."""
+    found = native.eager(form, *operands) if jax is None else native.compiled(jax, form, otherwise, *operands)
+    return otherwise(*operands) if found is None else found
 
 
 # ---- one step of an LSTM
@@ -183,12 +192,20 @@ def _check_sequence(jax: Any, count: Any, x: Any) -> None:
 
 def _block(order: str, jax: Any, operands: Any, forget_bias: float, cell_clip: float, use_peephole: bool
            ) -> tuple[Any, ...]:
+    count, x, cs_prev, h_prev, *given = operands
+    _check_sequence(jax, count, x)
+    _check_lstm(x, cs_prev, h_prev, _Weights(*given))
+    form = native.Form(native.LSTM, *x.shape, cs_prev.shape[1], order == _IFCO, use_peephole, forget_bias, cell_clip)
+    return _native_or(
+        jax, form, lambda *given: _block_by_steps(order, jax, given, forget_bias, cell_clip, use_peephole), *operands)
+
+
+def _block_by_steps(order: str, jax: Any, operands: Any, forget_bias: float, cell_clip: float, use_peephole: bool
+                    ) -> tuple[Any, ...]:
     xp = np if jax is None else jax.numpy
     count, *rest = operands
-    _check_sequence(jax, count, rest[0])
     x, cs_prev, h_prev, *given = _widened(*rest)
     weights = _Weights(*given)
-    _check_lstm(x, cs_prev, h_prev, weights)
     size, cells = x.shape[-1], cs_prev.shape[-1]
     recurrent = weights.w[size:]
 
@@ -203,16 +220,35 @@ def _block(order: str, jax: Any, operands: Any, forget_bias: float, cell_clip: f
 
 
 def _block_back(order: str, jax: Any, operands: Any, use_peephole: bool) -> tuple[Any, ...]:
+    count, x, cs_prev, h_prev, *rest = operands
+    _check_sequence(jax, count, x)
+    _check_lstm(x, cs_prev, h_prev, _Weights(*rest[:5]))
+    cells = cs_prev.shape[1]
+    for name, value in zip((*_Gates._fields, "cs_grad", "h_grad"), rest[5:]):
+        _check(name, value, *x.shape[:2], cells)
+    form = native.Form(native.LSTM_GRADIENT, *x.shape, cells, order == _IFCO, use_peephole)
+    if jax is None:
+        return _native_or(None, form, lambda *given: _block_back_by_steps(order, None, given, use_peephole), *operands)
+    # The gradient by x often has no reader: as a product of its own it is left out then.
+    found = native.compiled(
+        jax, form._replace(by_sums=True),
+        lambda *given: _block_back_by_steps(order, jax, given, use_peephole, by_sums=True), *operands)
+    if found is None:
+        return _block_back_by_steps(order, jax, operands, use_peephole)
+    columns, *others = found
+    x_grad = compiled_product(jax, columns.reshape(-1, columns.shape[-1]), rest[0][:x.shape[-1]], False, True)
+    return x_grad.reshape(x.shape), *others
+
+
+def _block_back_by_steps(order: str, jax: Any, operands: Any, use_peephole: bool, by_sums: bool = False
+                         ) -> tuple[Any, ...]:
+    """`by_sums`: the gradient by the sums that go into the gates stands in place of the one by x."""
     xp = np if jax is None else jax.numpy
     count, *rest = operands
-    _check_sequence(jax, count, rest[0])
     values = _widened(*rest)
     x, cs_prev, h_prev = values[:3]
     weights, gates, (cs_grad, h_grad) = _Weights(*values[3:8]), _Gates(*values[8:15]), values[15:]
-    _check_lstm(x, cs_prev, h_prev, weights)
     size, cells = x.shape[-1], cs_prev.shape[-1]
-    for name, value in zip((*_Gates._fields, "cs_grad", "h_grad"), (*gates, cs_grad, h_grad)):
-        _check(name, value, *x.shape[:2], cells)
     to_hidden = weights.w[size:].T
     cs_before = xp.concatenate([cs_prev[None], gates.cs[:-1]]) if x.shape[0] else gates.cs
     h_before = xp.concatenate([h_prev[None], gates.h[:-1]]) if x.shape[0] else gates.h
@@ -229,7 +265,8 @@ def _block_back(order: str, jax: Any, operands: Any, use_peephole: bool) -> tupl
     flat = columns.reshape(-1, 4 * cells)
     both = xp.concatenate([x, h_before], axis=-1).reshape(-1, size + cells)
     results = (
-        _product(xp, columns, weights.w[:size].T), cs_prev_grad, h_prev_grad, xp.matmul(both.T, flat),
+        columns if by_sums else _product(xp, columns, weights.w[:size].T), cs_prev_grad, h_prev_grad,
+        xp.matmul(both.T, flat),
         *_peephole_gradients(xp, columns, cs_before, gates.cs, order, use_peephole), flat.sum(0),
     )
     return _narrowed(results, rest[0])
@@ -326,28 +363,38 @@ BlockLSTMGradV2 = op(
 
 def _lstm_cell(jax: Any, *operands: Any, forget_bias: Any, cell_clip: Any, use_peephole: Any) -> tuple[Any, ...]:
     xp = np if jax is None else jax.numpy
-    x, cs_prev, h_prev, *given = _widened(*operands)
+    x, cs_prev, h_prev, *given = operands
     _check("x", x, None, None)
-    weights = _Weights(*given)
-    _check_lstm(x, cs_prev, h_prev, weights)
-    columns = xp.matmul(xp.concatenate([x, h_prev], axis=1), weights.w) + weights.b
-    gates = _lstm_step(xp, columns, cs_prev, weights, _ICFO, forget_bias, cell_clip, use_peephole)
-    return _narrowed(gates, operands[0])
+    _check_lstm(x, cs_prev, h_prev, _Weights(*given))
+
+    def otherwise(*operands: Any) -> tuple[Any, ...]:
+        x, cs_prev, h_prev, *given = _widened(*operands)
+        weights = _Weights(*given)
+        columns = xp.matmul(xp.concatenate([x, h_prev], axis=1), weights.w) + weights.b
+        gates = _lstm_step(xp, columns, cs_prev, weights, _ICFO, forget_bias, cell_clip, use_peephole)
+        return _narrowed(gates, operands[0])
+
+    form = native.Form(native.LSTM_CELL, 1, *x.shape, cs_prev.shape[1], False, use_peephole, forget_bias, cell_clip)
+    return _native_or(jax, form, otherwise, *operands)
 
 
 def _lstm_cell_back(jax: Any, *operands: Any, use_peephole: Any) -> tuple[Any, ...]:
     xp = np if jax is None else jax.numpy
-    values = _widened(*operands)
-    x, cs_prev, h_prev = values[:3]
+    x, cs_prev, h_prev, *rest = operands
     _check("x", x, None, None)
-    weights, (i, cs, f, o, ci, co, cs_grad, h_grad) = _Weights(*values[3:8]), values[8:]
-    _check_lstm(x, cs_prev, h_prev, weights)
-    for name, value in zip("i cs f o ci co cs_grad h_grad".split(), values[8:]):
+    _check_lstm(x, cs_prev, h_prev, _Weights(*rest[:5]))
+    for name, value in zip("i cs f o ci co cs_grad h_grad".split(), rest[5:]):
         _check(name, value, *cs_prev.shape)
-    before, columns = _lstm_step_back(xp, cs_prev, _Gates(i, cs, f, o, ci, co, None), cs_grad, h_grad, weights, _ICFO,
-                                      use_peephole)
-    results = (before, columns, *_peephole_gradients(xp, columns, cs_prev, cs, _ICFO, use_peephole))
-    return _narrowed(results, operands[0])
+
+    def otherwise(*operands: Any) -> tuple[Any, ...]:
+        cs_prev, wci, wcf, wco, i, cs, f, o, ci, co, cs_grad, h_grad = _widened(*operands)
+        before, columns = _lstm_step_back(xp, cs_prev, _Gates(i, cs, f, o, ci, co, None), cs_grad, h_grad,
+                                          _Weights(None, wci, wcf, wco, None), _ICFO, use_peephole)
+        results = (before, columns, *_peephole_gradients(xp, columns, cs_prev, cs, _ICFO, use_peephole))
+        return _narrowed(results, operands[0])
+
+    form = native.Form(native.LSTM_CELL_GRADIENT, 1, *x.shape, cs_prev.shape[1], False, use_peephole)
+    return _native_or(jax, form, otherwise, cs_prev, *rest[1:4], *rest[5:])
 
 
 def _lstm_cell_gradient(*output_gradients: Any, op: Any) -> tuple[Any, ...]:
@@ -413,27 +460,40 @@ def _check_gru(x: Any, h_prev: Any, w_ru: Any, w_c: Any, b_ru: Any, b_c: Any) ->
     _check("b_c", b_c, cells)
 
 
-def _gru_cell(xp: Any, *operands: Any) -> tuple[Any, ...]:
+def _gru_cell(jax: Any, *operands: Any) -> tuple[Any, ...]:
+    xp = np if jax is None else jax.numpy
     _check_gru(*operands)
-    x, h_prev, w_ru, w_c, b_ru, b_c = _widened(*operands)
-    r, u = xp.split(_sigmoid(xp, xp.matmul(xp.concatenate([x, h_prev], axis=1), w_ru) + b_ru), 2, axis=1)
-    c = xp.tanh(xp.matmul(xp.concatenate([x, h_prev * r], axis=1), w_c) + b_c)
-    return _narrowed((r, u, c, u * h_prev + (1 - u) * c), operands[0])
+
+    def otherwise(*operands: Any) -> tuple[Any, ...]:
+        x, h_prev, w_ru, w_c, b_ru, b_c = _widened(*operands)
+        r, u = xp.split(_sigmoid(xp, xp.matmul(xp.concatenate([x, h_prev], axis=1), w_ru) + b_ru), 2, axis=1)
+        c = xp.tanh(xp.matmul(xp.concatenate([x, h_prev * r], axis=1), w_c) + b_c)
+        return _narrowed((r, u, c, u * h_prev + (1 - u) * c), operands[0])
+
+    form = native.Form(native.GRU_CELL, 1, *operands[0].shape, operands[1].shape[1])
+    return _native_or(jax, form, otherwise, *operands)
 
 
-def _gru_cell_back(xp: Any, *operands: Any) -> tuple[Any, ...]:
+def _gru_cell_back(jax: Any, *operands: Any) -> tuple[Any, ...]:
+    xp = np if jax is None else jax.numpy
     _check_gru(*operands[:6])
-    x, h_prev, w_ru, w_c, _, _, r, u, c, d_h = _widened(*operands)
-    for name, value in zip("r u c d_h".split(), (r, u, c, d_h)):
+    x, h_prev, w_ru, w_c, _, _, *rest = operands
+    for name, value in zip("r u c d_h".split(), rest):
         _check(name, value, *h_prev.shape)
-    size = x.shape[1]
-    d_c = d_h * (1 - u) * (1 - c * c)
-    by_candidate = xp.matmul(d_c, w_c.T)
-    d_reset = by_candidate[:, size:]
-    d_ru = xp.concatenate([d_reset * h_prev * r * (1 - r), d_h * (h_prev - c) * u * (1 - u)], axis=1)
-    by_gates = xp.matmul(d_ru, w_ru.T)
-    d_h_prev = d_reset * r + d_h * u + by_gates[:, size:]
-    return _narrowed((by_candidate[:, :size] + by_gates[:, :size], d_h_prev, d_c, d_ru), operands[0])
+
+    def otherwise(*operands: Any) -> tuple[Any, ...]:
+        x, h_prev, w_ru, w_c, r, u, c, d_h = _widened(*operands)
+        size = x.shape[1]
+        d_c = d_h * (1 - u) * (1 - c * c)
+        by_candidate = xp.matmul(d_c, w_c.T)
+        d_reset = by_candidate[:, size:]
+        d_ru = xp.concatenate([d_reset * h_prev * r * (1 - r), d_h * (h_prev - c) * u * (1 - u)], axis=1)
+        by_gates = xp.matmul(d_ru, w_ru.T)
+        d_h_prev = d_reset * r + d_h * u + by_gates[:, size:]
+        return _narrowed((by_candidate[:, :size] + by_gates[:, :size], d_h_prev, d_c, d_ru), operands[0])
+
+    form = native.Form(native.GRU_CELL_GRADIENT, 1, *x.shape, h_prev.shape[1])
+    return _native_or(jax, form, otherwise, x, h_prev, w_ru, w_c, *rest)
 
 
 def _gru_cell_gradient(dr: Any, du: Any, dc: Any, dh: Any, *, op: Any) -> tuple[Any, ...]:
@@ -458,14 +518,14 @@ def _gru_sample() -> list[np.ndarray]:
 _GRU_INPUTS = "x: T, h_prev: T, w_ru: T, w_c: T, b_ru: T, b_c: T"
 
 GRUBlockCell = op(
-    "GRUBlockCell", f"{_GRU_INPUTS} -> r: T, u: T, c: T, h: T", T=_FLOATS, kernel=_gru_cell,
+    "GRUBlockCell", f"{_GRU_INPUTS} -> r: T, u: T, c: T, h: T", T=_FLOATS, **_both(_gru_cell),
     shape=shapes.like_inputs(1, 1, 1, 1), gradient=_gru_cell_gradient, sample=lambda: (_gru_sample(), {}),
     doc="One step of a GRU.",
 )
 GRUBlockCellGrad = op(
     "GRUBlockCellGrad", f"{_GRU_INPUTS}, r: T, u: T, c: T, d_h: T -> d_x: T, d_h_prev: T, d_c_bar: T, d_r_bar_u_bar: T",
-    T=_FLOATS, kernel=_gru_cell_back,
+    T=_FLOATS, **_both(_gru_cell_back),
     shape=lambda op: [op._inputs[0]._shape, op._inputs[1]._shape, *_with_columns(1, 2)(op)],
     no_gradient=UNDEFINED_GRADIENT,
-    sample=lambda: ([*_gru_sample(), *_gru_cell(np, *_gru_sample())], {}), doc="The gradient of one step of a GRU.",
+    sample=lambda: ([*_gru_sample(), *_gru_cell(None, *_gru_sample())], {}), doc="The gradient of one step of a GRU.",
 )

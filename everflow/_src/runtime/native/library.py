@@ -16,6 +16,7 @@ import os
 import site
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,7 +31,7 @@ _ONEDNN_FILE = "libdnnl.so.3"
 _MESSAGE_BYTES = 256
 # Handlers by the names under which XLA knows them.
 _HANDLERS = {f"everflow_{name}": f"everflow_compiled_{name}" for name in (
-    "convolution", "product", "channel_moments", "channel_products", "channel_affine")}
+    "convolution", "product", "channel_moments", "channel_products", "channel_affine", "recurrent")}
 
 
 class Status(NamedTuple):
@@ -62,12 +63,25 @@ class Library:
         Raises:
           RuntimeError: the kernel refuses; the message is its own.
         """
+        self._call(function, numbers, arrays,
+                   [None if a is None else ctypes.c_void_p(a.ctypes.data) for a in arrays])
+
+    def call_with_table(self, function: str, numbers: np.ndarray, *arrays: np.ndarray) -> None:
+        """The same of an entry point that takes the addresses of any number of arrays as a table.
+
+        Raises:
+          RuntimeError: the kernel refuses; the message is its own.
+        """
+        # Much faster than `ctypes.data` of each array.
+        table = (ctypes.c_void_p * len(arrays))(*[a.__array_interface__["data"][0] for a in arrays])
+        self._call(function, numbers, arrays, [table, ctypes.c_int64(len(arrays))])
+
+    def _call(self, function: str, numbers: np.ndarray, arrays: Sequence[np.ndarray | None], given: list[Any]) -> None:
         message = ctypes.create_string_buffer(_MESSAGE_BYTES)
-        sizes = np.array([0 if a is None else a.nbytes for a in arrays], np.int64)
-        pointers = [None if a is None else ctypes.c_void_p(a.ctypes.data) for a in arrays]
+        sizes = (ctypes.c_int64 * len(arrays))(*[0 if a is None else a.nbytes for a in arrays])
         failed = getattr(self.functions, function)(
-            ctypes.c_void_p(numbers.ctypes.data), ctypes.c_int64(numbers.size), *pointers,
-            ctypes.c_void_p(sizes.ctypes.data), message,
+            ctypes.c_void_p(numbers.ctypes.data), ctypes.c_int64(numbers.size), *given,
+            sizes, message,
         )
         if failed:
             raise RuntimeError(message.value.decode(errors="replace"))

@@ -17,6 +17,7 @@
 #include "dnnl_api.h"
 #include "pooling.h"
 #include "product.h"
+#include "recurrent.h"
 #include "scratch.h"
 #include "workers.h"
 
@@ -169,8 +170,8 @@ void convolutions(Workers& workers) {
 }
 
 void products(Workers& workers) {
-  const int64_t shapes[][ProductShape::kNumbers] = {{1, 200, 90, 64, 0, 0}, {1, 90, 200, 64, 1, 1},
-                                                    {1, 9, 7, 40000, 0, 1}, {7, 40, 50, 60, 1, 0}};
+  const int64_t shapes[][ProductShape::kNumbers] = {{0, 1, 200, 90, 64, 0, 0}, {0, 1, 90, 200, 64, 1, 1},
+                                                    {0, 1, 9, 7, 40000, 0, 1}, {0, 7, 40, 50, 60, 1, 0}};
   in_threads(3, [&](int) {
     for (const auto& description : shapes) {
       const auto s = ProductShape::parse(description, ProductShape::kNumbers);
@@ -179,6 +180,32 @@ void products(Workers& workers) {
       product(workers, s, a.data(), b.data(), first.data());
       product(workers, s, a.data(), b.data(), again.data());
       expect(first == again, "a product is not the same again");
+    }
+  });
+}
+
+void recurrent_layers(Workers& workers) {
+  in_threads(3, [&](int thread) {
+    for (int64_t kind = 0; kind < RecurrentShape::kKinds; ++kind) {
+      // A batch that is cut, and one that is too small for it; over more steps than are done at once.
+      const int64_t steps = kind == RecurrentShape::kLstm || kind == RecurrentShape::kLstmGradient ? 150 : 1;
+      const int64_t description[RecurrentShape::kNumbers] = {kind, 1, steps, thread == 0 ? 3 : 21, 20, 19, 1, 0, 0, 0};
+      const auto s = RecurrentShape::parse(description, RecurrentShape::kNumbers);
+      std::vector<std::vector<float>> operands, first, again;
+      for (int64_t count : s.operand_elements()) operands.push_back(numbers(count, 1));
+      for (int64_t count : s.result_elements()) first.emplace_back(count);
+      again = first;
+      const auto compute = [&](std::vector<std::vector<float>>& results) {
+        std::vector<const float*> given;
+        std::vector<float*> taken;
+        for (const std::vector<float>& values : operands) given.push_back(values.data());
+        for (std::vector<float>& values : results) taken.push_back(values.data());
+        recurrent(workers, s, steps - 1, given.data(), taken.data());
+      };
+      compute(first);
+      compute(again);
+      expect(std::memcmp(first[0].data(), again[0].data(), first[0].size() * sizeof(float)) == 0,
+             "a recurrent layer is not the same again");
     }
   });
 }
@@ -240,6 +267,7 @@ int main(int argc, char** argv) {
   for (Workers* workers : {static_cast<Workers*>(&late), static_cast<Workers*>(&refusing), &own_workers()}) {
     convolutions(*workers);
     products(*workers);
+    recurrent_layers(*workers);
     channels(*workers);
     pools(*workers);
   }

@@ -1,15 +1,18 @@
 // Handlers for XLA's foreign-function interface: what compiled programs call, on XLA's own threads.
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <exception>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "channels.h"
 #include "convolution.h"
 #include "dnnl_api.h"
 #include "product.h"
+#include "recurrent.h"
 #include "workers.h"
 #include "xla/ffi/api/ffi.h"
 
@@ -150,6 +153,35 @@ ffi::Error channel_affine_handler(ffi::ThreadPool pool, ffi::RemainingArgs argum
   });
 }
 
+ffi::Error recurrent_handler(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::RemainingRets rets,
+                             ffi::Span<const int64_t> numbers) {
+  return guarded([&] {
+    const auto shape = RecurrentShape::parse(numbers.begin(), static_cast<int64_t>(numbers.size()));
+    const std::vector<int64_t> expected = shape.operand_elements(), given = shape.result_elements();
+    const size_t before = shape.has_length() ? 1 : 0;
+    if (arguments.size() != before + expected.size()) throw Failure("recurrent: an unexpected number of operands");
+    if (rets.size() != given.size()) throw Failure("recurrent: an unexpected number of results");
+    int64_t length = 1;
+    if (shape.has_length()) {
+      const ffi::AnyBuffer buffer = operand(arguments, 0);
+      require(1, ffi::DataType::S64, buffer, "the length");
+      std::memcpy(&length, buffer.untyped_data(), sizeof(length));
+    }
+    std::vector<const float*> operands;
+    for (size_t i = 0; i < expected.size(); ++i) {
+      operands.push_back(floats(operand(arguments, before + i), expected[i], "an operand"));
+    }
+    std::vector<float*> results;
+    for (size_t i = 0; i < given.size(); ++i) {
+      auto buffer = rets.get<ffi::AnyBuffer>(i);
+      if (buffer.has_error()) throw Failure("a result is missing");
+      results.push_back(floats(*buffer, given[i]));
+    }
+    XlaWorkers workers(pool);
+    recurrent(workers, shape, length, operands.data(), results.data());
+  });
+}
+
 }  // namespace
 }  // namespace everflow
 
@@ -191,4 +223,11 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(everflow_compiled_channel_affine, everflow::channe
                                   .Ctx<ffi::ThreadPool>()
                                   .RemainingArgs()
                                   .Ret<ffi::AnyBuffer>()
+                                  .Attr<ffi::Span<const int64_t>>("numbers"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(everflow_compiled_recurrent, everflow::recurrent_handler,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .RemainingArgs()
+                                  .RemainingRets()
                                   .Attr<ffi::Span<const int64_t>>("numbers"));

@@ -5,11 +5,13 @@
 #include <exception>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "convolution.h"
 #include "dnnl_api.h"
 #include "pooling.h"
 #include "product.h"
+#include "recurrent.h"
 #include "scratch.h"
 #include "workers.h"
 
@@ -117,6 +119,33 @@ int everflow_pooling(const int64_t* numbers, int64_t count, const float* images,
     require_bytes(maximum || average ? 0 : pooled, sizes[2], "the gradient");
     require_bytes(maximum || average ? pooled : image, sizes[3], "the result");
     everflow::pooling(everflow::own_workers(), shape, {images, maxima, gradient, result});
+  });
+}
+
+// `arrays`: the length where the kind has one, then operands and results; `sizes`: the bytes of each.
+int everflow_recurrent(const int64_t* numbers, int64_t count, void* const* arrays, int64_t array_count,
+                       const int64_t* sizes, char* message) {
+  return guarded(message, [&] {
+    const auto shape = everflow::RecurrentShape::parse(numbers, count);
+    std::vector<int64_t> expected = shape.operand_elements();
+    const std::vector<int64_t> results = shape.result_elements();
+    const size_t operand_count = expected.size(), before = shape.has_length() ? 1 : 0;
+    expected.insert(expected.end(), results.begin(), results.end());
+    if (array_count != static_cast<int64_t>(before + expected.size())) {
+      throw everflow::Failure("recurrent: an unexpected number of arrays");
+    }
+    int64_t length = 1;
+    if (shape.has_length()) {
+      require_bytes(sizeof(length), sizes[0], "the length");
+      std::memcpy(&length, arrays[0], sizeof(length));
+    }
+    std::vector<float*> given;
+    for (size_t i = 0; i < expected.size(); ++i) {
+      require_bytes(expected[i] * static_cast<int64_t>(sizeof(float)), sizes[before + i],
+                    i < operand_count ? "an operand" : "a result");
+      given.push_back(static_cast<float*>(arrays[before + i]));
+    }
+    everflow::recurrent(everflow::own_workers(), shape, length, given.data(), given.data() + operand_count);
   });
 }
 
