@@ -22,6 +22,7 @@ PATIENCE = 120
 @pytest.fixture(autouse=True)
 def _always_in_the_background(monkeypatch):
     """Every program is hot after its first run, and none is worth waiting for."""
+    assert BACKGROUND.wait(5 * PATIENCE)  # what the tests before have left to it
     monkeypatch.setattr(programs, "_HOT_RUN", 0.0)
     monkeypatch.setattr(programs, "_TINY_RUN", -1.0)
     monkeypatch.setattr(programs, "expected_seconds", lambda *a: float("inf"))
