@@ -171,7 +171,8 @@ struct Memory {
 };
 
 template <typename Vector>
-EVERFLOW_INLINE int64_t pool_window(const PoolingShape& s, Elements e, const Memory& m, int64_t first, int64_t channels) {
+EVERFLOW_INLINE int64_t pool_window(const PoolingShape& s, Elements e, const Memory& m, int64_t first,
+                                    int64_t channels) {
   switch (s.kind) {
     case PoolingShape::kMaximum: return take_maximum<Vector>(e, m.from, first, channels, m.to);
     case PoolingShape::kAverage: return take_average<Vector>(e, m.from, first, channels, m.to);
@@ -236,8 +237,8 @@ EVERFLOW_INLINE void pool_part(const PoolingShape& s, const PoolingOperands& giv
         const Window& window = padded ? own : first;
         int64_t shift = 0;
         if (!padded) {
-          shift = ((begin_of(s, at, 0) * s.size[1] + begin_of(s, at, 1)) * s.size[2] + begin_of(s, at, 2)) * s.channels -
-                  first_begin;
+          const int64_t row = begin_of(s, at, 0) * s.size[1] + begin_of(s, at, 1);
+          shift = (row * s.size[2] + begin_of(s, at, 2)) * s.channels - first_begin;
         }
         const Elements elements{window.places.data(), static_cast<int64_t>(window.places.size())};
         const Memory memory{images + shift, given.maxima + pooled, given.gradient + pooled,

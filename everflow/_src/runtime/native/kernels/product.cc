@@ -19,6 +19,7 @@ constexpr double kMostElements = 1e12;
 constexpr double kWorthASecondThread = 2e6;
 // Kernels work on tiles of about this size; cutting through one wastes it.
 constexpr int64_t kTile = 16;
+
 struct Piece {
   int64_t first_product, last_product;
   int64_t row, rows, column, columns, start, inner;
@@ -70,7 +71,8 @@ class Work {
   // The plan of a blocked kernel (for wide vectors, or for tiles); null where the piece has none, or has gaps.
   std::shared_ptr<const Plan> blocked() const {
     const bool rows_cut = p_.rows != s_.rows;
-    if (p_.columns != s_.columns || p_.inner != s_.inner || (rows_cut && (s_.count > 1 || !can_be_packed()))) {
+    const bool is_one = p_.last_product - p_.first_product == 1;
+    if (p_.columns != s_.columns || p_.inner != s_.inner || (rows_cut && (!is_one || !can_be_packed()))) {
       return nullptr;
     }
     std::shared_ptr<const Plan> plan = plan_for(
@@ -141,6 +143,17 @@ std::vector<Piece> cut(const ProductShape& s, int64_t threads) {
   // A transposed right matrix is rearranged by whoever reads it, so each thread gets columns of its own.
   const bool by_rows = s.type == 1 || (s.rows >= s.columns && (!s.transpose_b || s.columns < 4 * kTile * threads));
   std::vector<Piece> pieces;
+  if (s.count > 1 && s.count < threads && by_rows && !by_sums) {
+    const int64_t parts = (threads + s.count - 1) / s.count;
+    for (int64_t i = 0; i < s.count * parts; ++i) {
+      Piece piece = whole;
+      piece.first_product = i / parts;
+      piece.last_product = piece.first_product + 1;
+      part(s.rows, i % parts, parts, &piece.row, &piece.rows);
+      if (piece.rows > 0) pieces.push_back(piece);
+    }
+    return pieces;
+  }
   for (int64_t i = 0; i < threads; ++i) {
     Piece piece = whole;
     if (s.count >= threads) {
@@ -204,7 +217,13 @@ std::string product_implementation(const ProductShape& s) {
 
 void product(Workers& workers, const ProductShape& s, const void* a, const void* b, void* result) {
   const int64_t threads = threads_for(s, workers);
-  const std::vector<Piece> pieces = cut(s, threads);
+  std::vector<Piece> pieces = cut(s, threads);
+  if (s.type == 1 && !std::all_of(pieces.begin(), pieces.end(), [&](const Piece& piece) {
+        return Work(s, piece).blocked() != nullptr;
+      })) {
+    // What was asked before was for as many threads as we have; XLA may have more, and smaller pieces not be taken.
+    pieces = cut(s, 1);
+  }
   const int count = static_cast<int>(pieces.size());
   if (!sums_are_cut(s, threads)) {
     parallel(workers, count, [&](int i) { Work(s, pieces[i]).run(a, b, result); });
