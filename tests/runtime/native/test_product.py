@@ -93,6 +93,8 @@ def test_the_entry_point_on_random_products(dtype):
     ((90, 300), (300, 700)),  # by columns
     ((20, 60_000), (60_000, 17)),  # into parts of the sums
     ((9, 200, 64), (9, 64, 200)),  # by products
+    ((3, 150, 200), (3, 200, 150)),  # by rows of each, where there are more threads than products
+    ((1, 900), (900, 4000)),  # one row
 ])
 @pytest.mark.parametrize("transposed", [(False, False), (True, False), (False, True), (True, True)])
 def test_the_same_bits_every_time(a_shape, b_shape, transposed, dtype):
