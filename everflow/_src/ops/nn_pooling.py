@@ -5,7 +5,7 @@ Gradients go to the first maximum of a window, as TensorFlow's do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,11 @@ class _Pool:
         return geometry.offset_slice(offset, self.outputs, self.strides, self.dilations)
 
 
+def _arrays(first: Any) -> Any:
+    """The functions on arrays of what a kernel got: NumPy, or jax."""
+    return np if first is np else first.numpy
+
+
 def _lowest(dtype: Any) -> Any:
     dtype = np.dtype(dtype)
     if dtype.kind in "iu":
@@ -58,10 +63,23 @@ def _pad(xp: Any, x: Any, pool: _Pool, value: Any) -> Any:
     return xp.pad(x, [(0, 0), *pool.pads, (0, 0)], constant_values=value)
 
 
-def _max(xp: Any, x: Any, pool: _Pool) -> Any:
-    found = native.eager(native.MAXIMUM, pool, x.shape, x) if xp is np else None
-    if found is not None:
-        return found
+def _natively(kind: int, first: Any, pool: _Pool, x_shape: Sequence[int], *operands: Any,
+              otherwise: Callable[..., Any]) -> Any:
+    """What the native kernels compute, or `otherwise` of the operands; `first` is NumPy or jax."""
+    if first is np:
+        x, y, dy = (None, None, *operands) if kind == native.AVERAGE_GRADIENT else (*operands, None, None)[:3]
+        found = native.eager(kind, pool, x_shape, x, y, dy)
+    else:
+        found = native.compiled(kind, first, pool, x_shape, *operands, otherwise=otherwise)
+    return otherwise(*operands) if found is None else found
+
+
+def _max(first: Any, x: Any, pool: _Pool) -> Any:
+    return _natively(native.MAXIMUM, first, pool, x.shape, x,
+                     otherwise=lambda x: _max_by_parts(_arrays(first), x, pool))
+
+
+def _max_by_parts(xp: Any, x: Any, pool: _Pool) -> Any:
     padded = _pad(xp, x, pool, _lowest(x.dtype))
     result = None
     for offset in geometry.offsets(pool.windows):
@@ -83,10 +101,13 @@ def _first_maxima(xp: Any, padded: Any, y: Any, pool: _Pool) -> Any:
         yield offset, hit
 
 
-def _max_gradient(first: Any, xp: Any, x: Any, y: Any, dy: Any, pool: _Pool) -> Any:
-    found = native.eager(native.MAXIMUM_GRADIENT, pool, x.shape, x, y, dy) if xp is np else None
-    if found is not None:
-        return found
+def _max_gradient(first: Any, x: Any, y: Any, dy: Any, pool: _Pool) -> Any:
+    return _natively(native.MAXIMUM_GRADIENT, first, pool, x.shape, x, y, dy,
+                     otherwise=lambda x, y, dy: _max_gradient_by_parts(first, x, y, dy, pool))
+
+
+def _max_gradient_by_parts(first: Any, x: Any, y: Any, dy: Any, pool: _Pool) -> Any:
+    xp = _arrays(first)
     padded = _pad(xp, x, pool, _lowest(x.dtype))
     zero = xp.zeros((), dy.dtype)
     if xp is np:
@@ -126,10 +147,12 @@ def _counts(pool: _Pool) -> np.ndarray:
     return count[None, ..., None]
 
 
-def _average(xp: Any, x: Any, pool: _Pool) -> Any:
-    found = native.eager(native.AVERAGE, pool, x.shape, x) if xp is np else None
-    if found is not None:
-        return found
+def _average(first: Any, x: Any, pool: _Pool) -> Any:
+    return _natively(native.AVERAGE, first, pool, x.shape, x,
+                     otherwise=lambda x: _average_by_parts(_arrays(first), x, pool))
+
+
+def _average_by_parts(xp: Any, x: Any, pool: _Pool) -> Any:
     work = np.float32 if np.dtype(x.dtype).itemsize == 2 else np.dtype(x.dtype)
     padded = _pad(xp, x, pool, 0).astype(work)
     total = None
@@ -139,10 +162,13 @@ def _average(xp: Any, x: Any, pool: _Pool) -> Any:
     return (total / _counts(pool).astype(work)).astype(x.dtype)
 
 
-def _average_gradient(first: Any, xp: Any, sizes: Sequence[int], dy: Any, pool: _Pool) -> Any:
-    found = native.eager(native.AVERAGE_GRADIENT, pool, sizes, None, dy=dy) if xp is np else None
-    if found is not None:
-        return found
+def _average_gradient(first: Any, sizes: Sequence[int], dy: Any, pool: _Pool) -> Any:
+    return _natively(native.AVERAGE_GRADIENT, first, pool, sizes, dy,
+                     otherwise=lambda dy: _average_gradient_by_parts(first, sizes, dy, pool))
+
+
+def _average_gradient_by_parts(first: Any, sizes: Sequence[int], dy: Any, pool: _Pool) -> Any:
+    xp = _arrays(first)
     share = (dy / _counts(pool).astype(dy.dtype)).astype(dy.dtype)
     if xp is np:
         result = np.zeros((sizes[0], *pool.padded, sizes[-1]), dy.dtype)
@@ -220,31 +246,33 @@ def _family(dims: int, suffix: str, data_format: str) -> dict[str, Card]:
         if x.ndim != dims + 2:
             raise invalid(f"tensor_in must be {dims + 2}-dimensional, received shape {list(x.shape)}")
 
-    def maximum(xp: Any, inputs: Any, a: dict[str, Any]) -> Any:
+    def maximum(first: Any, inputs: Any, a: dict[str, Any]) -> Any:
         check_rank(inputs[0])
+        xp = _arrays(first)
         x = last(xp, inputs[0], a)
-        return back(xp, _max(xp, x, pooled(x.shape, a)), a)
+        return back(xp, _max(first, x, pooled(x.shape, a)), a)
 
     def maximum_grad(first: Any, inputs: Any, a: dict[str, Any]) -> Any:
-        xp = np if first is np else first.numpy
+        xp = _arrays(first)
         x, y, dy = (last(xp, t, a) for t in inputs)
-        return back(xp, _max_gradient(first, xp, x, y, dy, pooled(x.shape, a)), a)
+        return back(xp, _max_gradient(first, x, y, dy, pooled(x.shape, a)), a)
 
     def maximum_grad_grad(xp: Any, inputs: Any, a: dict[str, Any]) -> Any:
         x, y, ddx = (last(xp, t, a) for t in inputs)
         return back(xp, _max_gradient_gradient(xp, x, y, ddx, pooled(x.shape, a)), a)
 
-    def average(xp: Any, inputs: Any, a: dict[str, Any]) -> Any:
+    def average(first: Any, inputs: Any, a: dict[str, Any]) -> Any:
         check_rank(inputs[0])
+        xp = _arrays(first)
         x = last(xp, inputs[0], a)
-        return back(xp, _average(xp, x, pooled(x.shape, a)), a)
+        return back(xp, _average(first, x, pooled(x.shape, a)), a)
 
     def average_grad(first: Any, inputs: Any, a: dict[str, Any]) -> Any:
-        xp = np if first is np else first.numpy
+        xp = _arrays(first)
         sizes = [int(s) for s in inputs[0]]
         if geometry.is_channels_first(a["data_format"]):
             sizes = [sizes[0], *sizes[2:], sizes[1]]
-        return back(xp, _average_gradient(first, xp, sizes, last(xp, inputs[1], a), pooled(sizes, a)), a)
+        return back(xp, _average_gradient(first, sizes, last(xp, inputs[1], a), pooled(sizes, a)), a)
 
     def options(op: Any, *left_out: str) -> dict[str, Any]:
         return {n: op._attrs[n] for n in names if n not in left_out}
@@ -258,7 +286,7 @@ def _family(dims: int, suffix: str, data_format: str) -> dict[str, Card]:
 
     cards["max"] = op(
         max_name, "input: T -> output: T", T=max_types if dims == 2 else _FLOATS, **attrs, **explicit,
-        kernel=wrap(maximum), shape=_pool_shape,
+        kernel=wrap(maximum), xla=wrap(maximum), shape=_pool_shape,
         gradient=lambda dy, *, op: cards["max_grad"](op.inputs[0], op.outputs[0], dy, **options(op)),
         sample=lambda: ([sample_x()], sample_attrs), doc="The maximum of each window.",
     )
@@ -282,7 +310,7 @@ def _family(dims: int, suffix: str, data_format: str) -> dict[str, Card]:
     )
     cards["avg"] = op(
         f"AvgPool{suffix}", "value: T -> output: T" if dims == 2 else "input: T -> output: T", T=_FLOATS, **attrs,
-        kernel=wrap(average, False), shape=_pool_shape,
+        kernel=wrap(average, False), xla=wrap(average, False), shape=_pool_shape,
         gradient=lambda dy, *, op: cards["avg_grad"](
             CARDS["Shape"](op.inputs[0]), dy, **options(op, "explicit_paddings")),
         sample=lambda: ([sample_x() / 10], sample_attrs), doc="The average of each window, without padding.",
@@ -321,7 +349,7 @@ def _argmax_parts(xp: Any, x: Any, ksize: Any, strides: Any, padding: str, inclu
     if include_batch:
         flat = flat + (np.arange(batch, dtype=np.int64) * (height * width * channels)).reshape(-1, 1, 1, 1)
     flat = np.broadcast_to(flat, x.shape)
-    y = _max(xp, x, pool)
+    y = _max_by_parts(xp, x, pool) if xp is not np else _max(np, x, pool)
     padded = _pad(xp, x, pool, _lowest(x.dtype))
     positions = _pad(xp, xp.asarray(flat), pool, -1)
     result = xp.zeros(y.shape, np.int64)

@@ -17,7 +17,7 @@ from everflow._src.runtime.unfinished import finished
 from tests.runtime.native.cases import KINDS, Case, check, needs_native, random_case, reference
 
 pytestmark = needs_native
-BFLOAT16 = tf.bfloat16.as_numpy_dtype
+BFLOAT16 = np.dtype(tf.bfloat16.as_numpy_dtype)
 
 
 def eager(kind, case, a, b):
@@ -67,18 +67,6 @@ def test_compiled_calls_on_random_shapes(kind):
     assert lowered.as_text().count("@everflow_convolution") >= 4
     for case, (a, b), result in zip(cases, operands, lowered.compile()(operands)):
         check(kind, case, a, b, np.asarray(result))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_half_precision(kind):
-    random = np.random.default_rng(kind)
-    for _ in range(12):
-        case = random_case(random, 2)
-        a, b = case.operands(kind, random, BFLOAT16)
-        result = eager(kind, case, a, b)  # None on processors without the instructions
-        if result is not None:
-            assert result.dtype == BFLOAT16
-            check(kind, case, a, b, result)
 
 
 CUT = Case((1, 33, 21, 16), (3, 3, 16, 24), (1, 1), (1, 1), "SAME")
@@ -172,6 +160,114 @@ def test_what_comes_behind(batch, relu, names):
     x[0, 5, 6, 7] = np.nan
     result = np.asarray(jax.jit(program)(x, w, later))
     np.testing.assert_array_equal(np.isnan(result), np.isnan(reference(FORWARD, case, x, w)))
+
+
+# ---- bfloat16: natively where the processor has instructions for it, otherwise by XLA
+
+
+def has_bfloat16():
+    return native._is_worth_it(library(), native._numbers(
+        FORWARD, BFLOAT16, CUT.x_shape, CUT.w_shape, CUT.geometry).tobytes())
+
+
+def skip_without_bfloat16():
+    if not has_bfloat16():
+        pytest.skip("the processor has no convolutions in bfloat16")
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_bfloat16_on_random_shapes(kind, dims):
+    skip_without_bfloat16()
+    random = np.random.default_rng(100 * kind + dims)
+    native_ones = 0
+    for i in range(25):
+        case = random_case(random, dims)
+        a, b = case.operands(kind, random, BFLOAT16)
+        result = eager(kind, case, a, b)
+        if result is not None:
+            native_ones += 1
+            assert result.dtype == BFLOAT16
+            check(kind, case, a, b, result)
+            if i % 6 == 0:
+                check(kind, case, a, b, compiled(kind, case, a, b))
+    assert native_ones >= 6
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 5])
+@pytest.mark.parametrize("strides", [(1, 1), (3, 2)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_bfloat16_gives_the_same_bits_every_time(kind, strides, batch):
+    skip_without_bfloat16()
+    case = CUT._replace(x_shape=(batch, 33, 21, 48), w_shape=(3, 3, 48, 24), strides=strides)
+    a, b = case.operands(kind, np.random.default_rng(0), BFLOAT16)
+    first = eager(kind, case, a, b)
+    check(kind, case, a, b, first)
+    program = jax.jit(functools.partial(traced, kind, case))
+    first_compiled = np.asarray(program(a, b))
+    check(kind, case, a, b, first_compiled)
+    for _ in range(5):
+        assert eager(kind, case, a, b).tobytes() == first.tobytes()
+        assert np.asarray(program(a, b)).tobytes() == first_compiled.tobytes()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("kind", KINDS)
+def test_bfloat16_that_is_not_finite(kind, value):
+    skip_without_bfloat16()
+    random = np.random.default_rng(0)
+    for case in (CUT, CUT._replace(x_shape=(2, 19, 21, 5), w_shape=(3, 2, 5, 7), strides=(2, 2)),
+                 CUT._replace(x_shape=(2, 17, 13, 64), w_shape=(1, 1, 64, 40))):
+        a, b = case.operands(kind, random, BFLOAT16)
+        a[0, 4, 3, 2] = value
+        with np.errstate(invalid="ignore"):
+            expected = reference(kind, case, a, b)
+        for result in (eager(kind, case, a, b), compiled(kind, case, a, b)):
+            result = result.astype(np.float64)
+            np.testing.assert_array_equal(np.isnan(result), np.isnan(expected))
+            np.testing.assert_array_equal(np.where(np.isinf(result), result, 0),
+                                          np.where(np.isinf(expected), expected, 0))
+
+
+def gradients_of_convolution(x, w, bias, dy):
+    with tf.GradientTape() as tape:
+        tape.watch([x, w, bias])
+        y = tf.nn.bias_add(tf.nn.conv2d(x, w, 2, "SAME"), bias)
+    return [y, *tape.gradient(y, [x, w, bias], output_gradients=dy)]
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_bfloat16_in_functions(batch):
+    case = CUT._replace(x_shape=(batch, 33, 21, 32), w_shape=(3, 3, 32, 24), strides=(2, 2))
+    random = np.random.default_rng(0)
+    x, w, bias, dy = (random.standard_normal(shape).astype(BFLOAT16)
+                      for shape in (case.x_shape, case.w_shape, (24,), case.y_shape))
+    function = tf.function(gradients_of_convolution, jit_compile=True)
+    y, dx, dw, db = (v.numpy() for v in function(*map(tf.constant, (x, w, bias, dy))))
+    assert {v.dtype for v in (y, dx, dw, db)} == {BFLOAT16}
+    expected = reference(FORWARD, case, x, w)
+    size = reference(FORWARD, case, *(np.abs(v.astype(np.float64)) for v in (x, w))) + 1
+    # The convolution may be rounded before the bias is added to it.
+    assert (np.abs(y.astype(np.float64) - expected - bias.astype(np.float64))
+            <= 2e-6 * size + 2.0 ** -8 * (2 * np.abs(expected) + 5)).all()
+    check(BY_DATA, case, dy, w, dx)
+    check(BY_WEIGHTS, case, x, dy, dw)
+
+
+def test_bfloat16_with_a_bias():
+    skip_without_bfloat16()
+    case = CUT._replace(x_shape=(3, 17, 21, 40))._replace(w_shape=(3, 3, 40, 24))
+    random = np.random.default_rng(0)
+    x, w = case.operands(FORWARD, random, BFLOAT16)
+    bias = random.standard_normal(24).astype(BFLOAT16)
+
+    def program(x, w, bias):
+        return native.compiled(FORWARD, jax, x, w, case.x_shape, case.w_shape, case.geometry, None,
+                               native.Behind(bias=bias))
+
+    result = np.asarray(jax.jit(program)(x, w, bias)).astype(np.float64)
+    expected = reference(FORWARD, case, x, w) + bias.astype(np.float64)
+    np.testing.assert_allclose(result, expected, rtol=2.0 ** -8, atol=1e-3)
 
 
 # ---- through the operations

@@ -1,7 +1,11 @@
 """Maxima and averages over windows by the native kernels: against what a window by itself says, and against NumPy."""
 
+import functools
 import itertools
+import subprocess
+import sys
 
+import jax
 import numpy as np
 import pytest
 
@@ -10,9 +14,9 @@ from everflow._src.framework.registry import CARDS
 from everflow._src.ops import nn_pooling as pooling
 from everflow._src.ops.nn_pooling import _Pool
 from everflow._src.runtime.native import pooling as native
-from everflow._src.runtime.native.library import library
+from everflow._src.runtime.native.library import compiled_library, library
 from everflow._src.runtime.native.pooling import AVERAGE, AVERAGE_GRADIENT, MAXIMUM, MAXIMUM_GRADIENT
-from tests.runtime.native.cases import needs_native
+from tests.runtime.native.cases import needs_native, python_environment
 
 pytestmark = needs_native
 KINDS = (MAXIMUM, MAXIMUM_GRADIENT, AVERAGE, AVERAGE_GRADIENT)
@@ -70,9 +74,9 @@ def by_numpy(monkeypatch, kind, shape, pool, x, y, dy):
         patched.setattr(native, "eager", lambda *args, **kwargs: None)
         return {
             MAXIMUM: lambda: pooling._max(np, x, pool),
-            MAXIMUM_GRADIENT: lambda: pooling._max_gradient(np, np, x, y, dy, pool),
+            MAXIMUM_GRADIENT: lambda: pooling._max_gradient(np, x, y, dy, pool),
             AVERAGE: lambda: pooling._average(np, x, pool),
-            AVERAGE_GRADIENT: lambda: pooling._average_gradient(np, np, shape, dy, pool),
+            AVERAGE_GRADIENT: lambda: pooling._average_gradient(np, shape, dy, pool),
         }[kind]()
 
 
@@ -197,6 +201,167 @@ def test_images_that_do_not_lie_in_order():
                                   native.eager(MAXIMUM, pool, x.shape, x))
 
 
+# ---- inside of compiled programs
+
+
+def by_card(first, kind, pool, shape, *given):
+    """What the kernels of the cards compute of the operands that the kind has; `first` is NumPy or jax."""
+    return {
+        MAXIMUM: lambda x: pooling._max(first, x, pool),
+        MAXIMUM_GRADIENT: lambda x, y, dy: pooling._max_gradient(first, x, y, dy, pool),
+        AVERAGE: lambda x: pooling._average(first, x, pool),
+        AVERAGE_GRADIENT: lambda dy: pooling._average_gradient(first, shape, dy, pool),
+    }[kind](*given)
+
+
+def here(given):
+    return [a for a in given if a is not None]
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_programs_of_random_shapes(monkeypatch, kind, dims):
+    random = np.random.default_rng(100 + 10 * kind + dims)
+    cases = [random_case(random, dims) for _ in range(15)]
+    rows = [operands(kind, shape, pool, random) for shape, pool in cases]
+    monkeypatch.setattr(native, "_is_measured_faster", lambda kind, pool, shape: native._work(pool, shape) > 0)
+
+    def program(rows):
+        return [by_card(jax, kind, pool, shape, *given) for (shape, pool), given in zip(cases, rows)]
+
+    lowered = jax.jit(program).lower([here(given) for given in rows])
+    assert lowered.as_text().count("@everflow_pooling") >= 12
+    for (shape, pool), given, result in zip(cases, rows, lowered.compile()([here(given) for given in rows])):
+        assert result.dtype == np.float32
+        np.testing.assert_allclose(result, reference(kind, shape, pool, *given), rtol=2e-6, atol=2e-6)
+        if (eager := native.eager(kind, pool, shape, *given)) is not None:
+            np.testing.assert_array_equal(np.asarray(result), eager)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_programs_with_what_is_not_finite(monkeypatch, kind):
+    """As XLA has it: ties go to the first, NaN to nobody."""
+    random = np.random.default_rng(kind)
+
+    def draw(shape):
+        return random.choice([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0], shape, p=[.05, .1, .45, .1, .1, .2])
+
+    for _ in range(6):
+        shape, pool = random_case(random, 2)
+        with np.errstate(invalid="ignore"):
+            given = here(operands(kind, shape, pool, random, draw))
+        results = []
+        for is_faster in (True, False):
+            monkeypatch.setattr(native, "_is_measured_faster", lambda *_, answer=is_faster: answer)
+            program = jax.jit(functools.partial(by_card, jax, kind, pool, shape))
+            results.append(np.asarray(program(*given)))
+        np.testing.assert_allclose(*results, rtol=2e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_programs_give_the_same_bits_every_time(kind):
+    random = np.random.default_rng(0)
+    for shape in ((1, 40, 41, 70), (7, 30, 30, 32)):
+        pool = _Pool(shape, [1, 3, 3, 1], [1, 2, 2, 1], "SAME", (), "NHWC")
+        given = operands(kind, shape, pool, random)
+        program = jax.jit(functools.partial(by_card, jax, kind, pool, shape))
+        assert "everflow_pooling" in program.lower(*here(given)).as_text()
+        for _ in range(10):
+            np.testing.assert_array_equal(np.asarray(program(*here(given))), native.eager(kind, pool, shape, *given))
+
+
+def pooled_twice(x):
+    """Maxima and averages, with gradients of gradients: everything that there is a kernel for."""
+    with tf.GradientTape() as outer:
+        outer.watch(x)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.nn.avg_pool2d(tf.nn.max_pool2d(x, 3, 2, "SAME"), 3, 1, "SAME")
+            loss = tf.reduce_sum(y ** 3)
+        gradient = tape.gradient(loss, x)
+        again = tf.reduce_sum(gradient ** 2)
+    return [y, gradient, outer.gradient(again, x)]
+
+
+def test_functions_and_second_derivatives():
+    x = np.random.default_rng(0).standard_normal((3, 14, 15, 16))
+    found = tf.function(pooled_twice, jit_compile=True)(tf.constant(x, tf.float32))
+    for one, eager, double in zip(found, pooled_twice(tf.constant(x, tf.float32)), pooled_twice(tf.constant(x))):
+        np.testing.assert_allclose(one.numpy(), eager.numpy(), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(one.numpy(), double.numpy(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["MaxPool", "AvgPool"])
+def test_functions_with_channels_in_front(name):
+    x = np.random.default_rng(0).standard_normal((3, 16, 14, 15)).astype(np.float32)
+
+    @tf.function(jit_compile=True)
+    def both(x, options):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = CARDS[name](x, padding="SAME", **options)
+        return y, tape.gradient(y, x)
+
+    first = both(tf.constant(x), {"ksize": [1, 1, 3, 3], "strides": [1, 1, 2, 2], "data_format": "NCHW"})
+    last = both(tf.constant(np.moveaxis(x, 1, -1)), {"ksize": [1, 3, 3, 1], "strides": [1, 2, 2, 1]})
+    for one, other in zip(first, last):
+        np.testing.assert_array_equal(one.numpy(), np.moveaxis(other.numpy(), -1, 1))
+
+
+@pytest.mark.parametrize("jit_compile", [None, True])
+def test_vectorized_map(jit_compile):
+    x = np.random.default_rng(0).standard_normal((4, 2, 9, 9, 16)).astype(np.float32)
+
+    def each(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.nn.avg_pool2d(tf.nn.max_pool2d(x, 3, 2, "SAME"), 2, 2, "SAME")
+        return y, tape.gradient(y, x)
+
+    mapped = tf.function(lambda x: tf.vectorized_map(each, x), jit_compile=jit_compile)
+    for _ in range(3):
+        results = mapped(tf.constant(x))
+    for i in range(4):
+        for result, expected in zip(results, each(tf.constant(x[i]))):
+            np.testing.assert_allclose(result[i].numpy(), expected.numpy(), rtol=1e-6, atol=1e-6)
+
+
+def test_without_the_native_kernels(tmp_path):
+    """The same numbers in a process that has none."""
+    script = (
+        "import numpy as np, everflow as tf\n"
+        "from tests.runtime.native.test_pooling import pooled_twice\n"
+        "from everflow._src.runtime.native.library import library\n"
+        "assert library() is None\n"
+        "x = tf.constant(np.random.default_rng(0).standard_normal((3, 14, 15, 16)), tf.float32)\n"
+        "found = tf.function(pooled_twice, jit_compile=True)(x)\n"
+        f"np.savez({str(tmp_path / 'found.npz')!r}, *[v.numpy() for v in found])\n")
+    subprocess.run([sys.executable, "-c", script], check=True, env=python_environment(EVERFLOW_NATIVE="0"))
+    x = tf.constant(np.random.default_rng(0).standard_normal((3, 14, 15, 16)), tf.float32)
+    with np.load(tmp_path / "found.npz") as without:
+        for name, value in zip(without.files, tf.function(pooled_twice, jit_compile=True)(x)):
+            np.testing.assert_allclose(without[name], value.numpy(), rtol=1e-5, atol=1e-5)
+
+
+def test_what_is_left_to_xla():
+    def is_native(kind, shape, window=3, stride=2, padding="SAME", dtype=np.float32):
+        pool = _Pool(shape, [1, window, window, 1], [1, stride, stride, 1], padding, (), "NHWC")
+        pooled = (shape[0], *pool.outputs, shape[-1])
+        shapes = {MAXIMUM_GRADIENT: [shape, pooled, pooled], AVERAGE_GRADIENT: [pooled]}.get(kind, [shape])
+        given = [jax.ShapeDtypeStruct(s, dtype) for s in shapes]
+        program = jax.jit(functools.partial(by_card, jax, kind, pool, shape))
+        return "everflow_pooling" in program.lower(*given).as_text()
+
+    image = (2, 20, 20, 16)
+    for kind in KINDS:
+        assert is_native(kind, image)
+        assert not is_native(kind, image, dtype=np.float16)
+        assert not is_native(kind, (2, 20, 20, 3))
+        assert not is_native(kind, (1, 3, 3, 4))
+        assert not is_native(kind, (0, 20, 20, 16))
+        assert is_native(kind, image, 2, 2, "VALID") is (kind in (MAXIMUM_GRADIENT, AVERAGE_GRADIENT))
+
+
 # ---- the entry point
 
 NUMBERS = {  # images of 2 x 9 x 8 x 6, windows of 3 x 2 by 2 x 2, padding of 1 in front of the rows
@@ -253,6 +418,39 @@ def test_a_description_of_another_length():
     for numbers in ([], NUMBERS[MAXIMUM][:-1], [*NUMBERS[MAXIMUM], 1]):
         with pytest.raises(RuntimeError, match="the description is incomplete"):
             call(numbers)
+
+
+def ffi(numbers, shapes, dtypes=(np.float32,) * 5):
+    compiled_library(jax)
+    arrays = [np.ones(shape, dtype) for shape, dtype in zip(shapes, dtypes)]
+    result = jax.ShapeDtypeStruct(arrays[-1].shape, arrays[-1].dtype)
+    program = jax.jit(lambda *given: jax.ffi.ffi_call("everflow_pooling", result)(*given, numbers=np.array(numbers)))
+    return np.asarray(program(*arrays[:-1]))
+
+
+def test_xla_gives_what_makes_no_sense():
+    image, pooled = (2, 9, 8, 6), (2, 5, 4, 6)
+    shapes = {MAXIMUM: [image, pooled], MAXIMUM_GRADIENT: [image, pooled, pooled, image], AVERAGE: [image, pooled],
+              AVERAGE_GRADIENT: [pooled, image]}
+    for kind, given in shapes.items():
+        numbers = changed(0, kind)
+        assert ffi(numbers, given).shape == given[-1]
+        for position, value, message in [(1, 0, "out of range"), (16, 3, "wider than the window"),
+                                         (14, 2 ** 30, "contradict"), (2, 5, "has another size")]:
+            with pytest.raises(Exception, match=message):
+                ffi([*numbers[:position], value, *numbers[position + 1:]], given)
+        with pytest.raises(Exception, match="incomplete"):
+            ffi(numbers[:-1], given)
+        for wrong in ([*given[:1], *given], [given[-1]]):
+            with pytest.raises(Exception, match="number of operands"):
+                ffi(numbers, wrong)
+        for which in range(len(given)):
+            with pytest.raises(Exception, match="has another size"):
+                ffi(numbers, [(*s[:-1], 7) if i == which else s for i, s in enumerate(given)])
+            with pytest.raises(Exception, match="unexpected type"):
+                ffi(numbers, given, [np.int32 if i == which else np.float32 for i in range(len(given))])
+    with pytest.raises(Exception, match="unknown kind"):
+        ffi(changed(0, 4), shapes[MAXIMUM])
 
 
 def test_numbers_at_random():

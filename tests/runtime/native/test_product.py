@@ -12,9 +12,18 @@ from everflow._src.runtime.native.library import library
 from tests.runtime.native.cases import needs_native
 
 pytestmark = needs_native
+BFLOAT16 = np.dtype(tf.bfloat16.as_numpy_dtype)
+# oneDNN has kernels for bfloat16 where the processor has instructions for it.
+HAS_BFLOAT16 = library() is not None and bool(library().product_implementation(np.array([1, 1, 64, 64, 64, 0, 0])))
+needs_bfloat16 = pytest.mark.skipif(not HAS_BFLOAT16, reason="the processor has no products in bfloat16")
+TYPES = [np.dtype(np.float32), pytest.param(BFLOAT16, marks=needs_bfloat16)]
 
 
-def random_operands(random):
+def bits(array):
+    return array.view(np.uint8)
+
+
+def random_operands(random, dtype=np.float32):
     """Operands of which one extent may be long, and the rest of the arguments of `product.compiled`."""
     rows, columns, inner = (int(n) for n in random.integers(1, 70, 3))
     inner *= int(random.choice([1, 1, 40]))
@@ -22,7 +31,7 @@ def random_operands(random):
     transpose_a, transpose_b = (bool(t) for t in random.integers(0, 2, 2))
     a = random.standard_normal((*batch, *((inner, rows) if transpose_a else (rows, inner))))
     b = random.standard_normal((*batch, *((columns, inner) if transpose_b else (inner, columns))))
-    return a.astype(np.float32), b.astype(np.float32), transpose_a, transpose_b
+    return a.astype(dtype), b.astype(dtype), transpose_a, transpose_b
 
 
 def reference(a, b, transpose_a, transpose_b, take=lambda v: v):
@@ -31,13 +40,17 @@ def reference(a, b, transpose_a, transpose_b, take=lambda v: v):
 
 
 def check(result, a, b, transpose_a, transpose_b):
-    size = reference(a, b, transpose_a, transpose_b, np.abs)
-    assert (np.abs(result - reference(a, b, transpose_a, transpose_b)) <= 2e-6 * size).all()
+    """Sums are in single precision in any case; the result is rounded to its type."""
+    assert result.dtype == a.dtype
+    size, expected = reference(a, b, transpose_a, transpose_b, np.abs), reference(a, b, transpose_a, transpose_b)
+    rounding = 2.0 ** -8 * np.abs(expected) if result.dtype == BFLOAT16 else 0
+    assert (np.abs(result.astype(np.float64) - expected) <= 2e-6 * size + rounding).all()
 
 
-def test_programs_of_random_products():
+@pytest.mark.parametrize("dtype", TYPES)
+def test_programs_of_random_products(dtype):
     random = np.random.default_rng(0)
-    rows = [random_operands(random) for _ in range(60)]
+    rows = [random_operands(random, dtype) for _ in range(60)]
     native_ones = []
 
     def program(operands):
@@ -55,61 +68,70 @@ def test_programs_of_random_products():
     assert sum(native_ones) > 30
 
 
+def described(a, b, transpose_a, transpose_b):
+    return native._described(a, b, transpose_a, transpose_b)
+
+
 def eager(a, b, transpose_a, transpose_b):
-    rows, inner = a.shape[-2:][::-1] if transpose_a else a.shape[-2:]
-    columns = b.shape[-2 if transpose_b else -1]
-    count = int(np.prod(a.shape[:-2]))
-    result = np.full((*a.shape[:-2], rows, columns), 7, np.float32)
-    numbers = np.array([0, count, rows, columns, inner, transpose_a, transpose_b])
+    numbers = described(a, b, transpose_a, transpose_b)
+    result = np.full((*a.shape[:-2], *numbers[2:4]), 7, a.dtype)
     library().call("everflow_product", numbers, a, b, result)
     return result
 
 
-def test_the_entry_point_on_random_products():
+@pytest.mark.parametrize("dtype", TYPES)
+def test_the_entry_point_on_random_products(dtype):
     random = np.random.default_rng(1)
     for _ in range(300):
-        row = random_operands(random)
+        row = random_operands(random, dtype)
         check(eager(*row), *row)
 
 
+@pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize(("a_shape", "b_shape"), [
     ((700, 90), (90, 300)),  # cut by rows
     ((90, 300), (300, 700)),  # by columns
     ((20, 60_000), (60_000, 17)),  # into parts of the sums
     ((9, 200, 64), (9, 64, 200)),  # by products
+    ((3, 150, 200), (3, 200, 150)),  # by rows of each, where there are more threads than products
+    ((1, 900), (900, 4000)),  # one row
 ])
-def test_the_same_bits_every_time(a_shape, b_shape):
+@pytest.mark.parametrize("transposed", [(False, False), (True, False), (False, True), (True, True)])
+def test_the_same_bits_every_time(a_shape, b_shape, transposed, dtype):
     random = np.random.default_rng(0)
-    a, b = (random.standard_normal(shape).astype(np.float32) for shape in (a_shape, b_shape))
-    check(eager(a, b, False, False), a, b, False, False)
-    first = eager(a, b, False, False)
-    for _ in range(10):
-        np.testing.assert_array_equal(eager(a, b, False, False), first)
+    a, b = (random.standard_normal(shape).astype(dtype) for shape in (a_shape, b_shape))
+    a, b = (np.ascontiguousarray(m.swapaxes(-1, -2)) if t else m for m, t in zip((a, b), transposed))
+    first = eager(a, b, *transposed)
+    check(first, a, b, *transposed)
+    for _ in range(5):
+        np.testing.assert_array_equal(bits(eager(a, b, *transposed)), bits(first))
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("inner", [64, 50_000])
-def test_what_is_not_finite_is_carried_through(inner, value):
+def test_what_is_not_finite_is_carried_through(inner, value, dtype):
     random = np.random.default_rng(0)
     a, b = random.standard_normal((19, inner)), random.standard_normal((inner, 23))
     a[3, 5], b[7, 11] = value, value
-    a, b = a.astype(np.float32), b.astype(np.float32)
+    a, b = a.astype(dtype), b.astype(dtype)
     with np.errstate(invalid="ignore"):
-        result, expected = eager(a, b, False, False), reference(a, b, False, False)
+        result, expected = eager(a, b, False, False).astype(np.float64), reference(a, b, False, False)
     np.testing.assert_array_equal(np.isnan(result), np.isnan(expected))
-    np.testing.assert_array_equal(np.isinf(result), np.isinf(expected))
+    np.testing.assert_array_equal(np.where(np.isinf(result), result, 0), np.where(np.isinf(expected), expected, 0))
 
 
-def test_mapped():
+@pytest.mark.parametrize("dtype", TYPES)
+def test_mapped(dtype):
     random = np.random.default_rng(0)
-    a, b = (random.standard_normal(s).astype(np.float32) for s in [(3, 2, 20, 30), (2, 40, 30)])
+    a, b = (random.standard_normal(s).astype(dtype) for s in [(3, 2, 20, 30), (2, 40, 30)])
 
     def otherwise(a, b):
         return jax.numpy.matmul(a, b.swapaxes(-1, -2))
 
     call = functools.partial(native.compiled, jax, transpose_a=False, transpose_b=True, otherwise=otherwise)
     mapped = jax.jit(jax.vmap(lambda a, b: call(a, b), in_axes=(0, None)))(a, b)
-    np.testing.assert_allclose(np.asarray(mapped), reference(a, b[None], False, True), rtol=1e-4, atol=1e-4)
+    check(np.asarray(mapped), a, b[None], False, True)
 
 
 @pytest.mark.parametrize(("a_shape", "b_shape", "dtype"), [
@@ -119,6 +141,39 @@ def test_mapped():
 ])
 def test_what_is_left_to_xla(a_shape, b_shape, dtype):
     assert native.compiled(jax, np.zeros(a_shape, dtype), np.zeros(b_shape, dtype), False, False, None) is None
+
+
+# ---- bfloat16 through the operations, whoever computes them
+
+
+def gradients_of_product(a, b, dy, transpose_a, transpose_b):
+    with tf.GradientTape() as tape:
+        tape.watch([a, b])
+        y = tf.matmul(a, b, transpose_a=transpose_a, transpose_b=transpose_b)
+    return [y, *tape.gradient(y, [a, b], output_gradients=dy)]
+
+
+@pytest.mark.parametrize("batch", [(), (3,)])
+@pytest.mark.parametrize("transposed", [(False, False), (True, False), (False, True), (True, True)])
+def test_bfloat16_in_functions(transposed, batch):
+    random = np.random.default_rng(0)
+    a, b, dy = (random.standard_normal((*batch, *shape)) for shape in [(130, 257), (257, 65), (130, 65)])
+    a, b = (np.ascontiguousarray(m.swapaxes(-1, -2)) if t else m for m, t in zip((a, b), transposed))
+    a, b, dy = (m.astype(BFLOAT16) for m in (a, b, dy))
+    function = tf.function(gradients_of_product, jit_compile=True)
+    y, da, db = (v.numpy() for v in function(*map(tf.constant, (a, b, dy)), *transposed))
+    check(y, a, b, *transposed)
+    turn_a, turn_b = transposed
+    check(*((da, b, dy, turn_b, True) if turn_a else (da, dy, b, False, not turn_b)))
+    check(*((db, dy, a, True, turn_a) if turn_b else (db, a, dy, not turn_a, False)))
+
+
+@pytest.mark.skipif(HAS_BFLOAT16, reason="the processor has products in bfloat16")
+def test_bfloat16_without_instructions_is_left_to_xla():
+    a, b = (np.ones(shape, BFLOAT16) for shape in [(300, 300), (300, 300)])
+    assert native.compiled(jax, a, b, False, False, None) is None
+    with pytest.raises(RuntimeError, match="product of matrices"):
+        eager(a, b, False, False)
 
 
 # ---- NumPy arrays

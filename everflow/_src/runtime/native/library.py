@@ -31,7 +31,7 @@ _ONEDNN_FILE = "libdnnl.so.3"
 _MESSAGE_BYTES = 256
 # Handlers by the names under which XLA knows them.
 _HANDLERS = {f"everflow_{name}": f"everflow_compiled_{name}" for name in (
-    "convolution", "product", "channel_moments", "channel_products", "channel_affine", "recurrent")}
+    "convolution", "product", "pooling", "recurrent", "channel_moments", "channel_products", "channel_affine")}
 
 
 class Status(NamedTuple):

@@ -171,8 +171,10 @@ def _is_measured_faster(found: Library, numbers: bytes) -> bool:
     described = np.frombuffer(numbers, np.int64)
     code, count, rows, columns, inner, transpose_a = (int(n) for n in described[:6])
     implementation = found.product_implementation(described)
+    if code == 1:  # XLA makes single precision of them first
+        return bool(implementation)
     many, is_long = count > 1, inner >= _LONG * max(rows, columns)
     if "avx512" in implementation:
         least = _LEAST_TRANSPOSED_WORK if transpose_a else _LEAST_BLOCKED_WORK
         return many or is_long or inner >= _SHORT and rows * columns * inner >= least
-    return code == 0 and bool(implementation) and (many or is_long or min(rows, columns) <= _NARROW)
+    return bool(implementation) and (many or is_long or min(rows, columns) <= _NARROW)

@@ -11,6 +11,7 @@
 #include "channels.h"
 #include "convolution.h"
 #include "dnnl_api.h"
+#include "pooling.h"
 #include "product.h"
 #include "recurrent.h"
 #include "workers.h"
@@ -112,6 +113,31 @@ ffi::Error product_handler(ffi::ThreadPool pool, ffi::AnyBuffer a, ffi::AnyBuffe
   });
 }
 
+ffi::Error pooling_handler(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::Result<ffi::AnyBuffer> result,
+                           ffi::Span<const int64_t> numbers) {
+  return guarded([&] {
+    const auto shape = PoolingShape::parse(numbers.begin(), static_cast<int64_t>(numbers.size()));
+    const int64_t image = shape.image_elements(), pooled = shape.pooled_elements();
+    const bool is_gradient_of_maximum = shape.kind == PoolingShape::kMaximumGradient;
+    if (arguments.size() != (is_gradient_of_maximum ? 3 : 1)) {
+      throw Failure("pooling: an unexpected number of operands");
+    }
+    PoolingOperands operands;
+    if (shape.kind == PoolingShape::kAverageGradient) {
+      operands.gradient = floats(operand(arguments, 0), pooled, "the gradient");
+    } else {
+      operands.images = floats(operand(arguments, 0), image, "the images");
+    }
+    if (is_gradient_of_maximum) {
+      operands.maxima = floats(operand(arguments, 1), pooled, "the maxima");
+      operands.gradient = floats(operand(arguments, 2), pooled, "the gradient");
+    }
+    operands.result = floats(result, operands.gradient == nullptr ? pooled : image);
+    XlaWorkers workers(pool);
+    pooling(workers, shape, operands);
+  });
+}
+
 ffi::Error channel_moments_handler(ffi::ThreadPool pool, ffi::AnyBuffer x, ffi::Result<ffi::AnyBuffer> mean,
                                    ffi::Result<ffi::AnyBuffer> variance, ffi::Span<const int64_t> numbers) {
   return guarded([&] {
@@ -197,6 +223,13 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(everflow_compiled_product, everflow::product_handl
                                   .Ctx<ffi::ThreadPool>()
                                   .Arg<ffi::AnyBuffer>()
                                   .Arg<ffi::AnyBuffer>()
+                                  .Ret<ffi::AnyBuffer>()
+                                  .Attr<ffi::Span<const int64_t>>("numbers"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(everflow_compiled_pooling, everflow::pooling_handler,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .RemainingArgs()
                                   .Ret<ffi::AnyBuffer>()
                                   .Attr<ffi::Span<const int64_t>>("numbers"));
 

@@ -19,14 +19,16 @@ constexpr double kMostElements = 1e12;
 constexpr double kWorthASecondThread = 6e6;
 // Kernels work on tiles of about this size; cutting through one wastes it.
 constexpr int64_t kTile = 16;
+
 struct Piece {
   int64_t first_product, last_product;
   int64_t row, rows, column, columns, start, inner;
 };
 
-// What a primitive is made for; the matrices lie without gaps. All numbers, so that it is a key.
+// What a primitive is made for. The left matrices lie without gaps; rows of the result, and of a right matrix that is
+// not transposed, begin `width` numbers after each other. All numbers, so that it is a key.
 struct PlanKey {
-  int64_t type, count, rows, columns, inner, transpose_a, transpose_b;
+  int64_t type, count, rows, columns, inner, transpose_a, transpose_b, width;
 };
 
 struct Plan {
@@ -34,9 +36,9 @@ struct Plan {
   MemoryDesc a, b, result;
 };
 
-MemoryDesc matrices(const PlanKey& key, int64_t rows, int64_t columns, bool transposed) {
+MemoryDesc matrices(const PlanKey& key, int64_t rows, int64_t columns, int64_t width, bool transposed) {
   const int64_t sizes[3] = {key.count, rows, columns};
-  const int64_t strides[3] = {rows * columns, transposed ? 1 : columns, transposed ? rows : 1};
+  const int64_t strides[3] = {transposed ? rows * columns : rows * width, transposed ? 1 : width, transposed ? rows : 1};
   return describe(3, sizes, key.type == 1 ? dnnl_bf16 : dnnl_f32, strides);
 }
 
@@ -44,9 +46,9 @@ std::shared_ptr<const Plan> make_plan(const PlanKey& key) {
   OnThisThread single;
   std::lock_guard<std::mutex> lock(making_primitives());
   auto plan = std::make_shared<Plan>();
-  plan->a = matrices(key, key.rows, key.inner, key.transpose_a == 1);
-  plan->b = matrices(key, key.inner, key.columns, key.transpose_b == 1);
-  plan->result = matrices(key, key.rows, key.columns, false);
+  plan->a = matrices(key, key.rows, key.inner, key.inner, key.transpose_a == 1);
+  plan->b = matrices(key, key.inner, key.columns, key.width, key.transpose_b == 1);
+  plan->result = matrices(key, key.rows, key.columns, key.width, false);
   Attributes attributes;
   dnnl_primitive_desc_t desc = nullptr;
   check(dnnl().dnnl_matmul_primitive_desc_create(&desc, dnnl().engine, plan->a.get(), plan->b.get(), nullptr,
@@ -62,6 +64,11 @@ std::shared_ptr<const Plan> plan_for(const PlanKey& key) {
   return plans->get(key, [&] { return make_plan(key); });
 }
 
+bool has_bfloat16() {
+  const int needed = dnnl_cpu_isa_avx512_core_bf16;
+  return (dnnl().dnnl_get_effective_cpu_isa() & needed) == needed;
+}
+
 // A piece of products, and where it lies.
 class Work {
  public:
@@ -70,12 +77,19 @@ class Work {
   // The plan of a blocked kernel (for wide vectors, or for tiles); null where the piece has none, or has gaps.
   std::shared_ptr<const Plan> blocked() const {
     const bool rows_cut = p_.rows != s_.rows;
-    if (p_.columns != s_.columns || p_.inner != s_.inner || (rows_cut && (s_.count > 1 || !can_be_packed()))) {
+    const bool is_one = p_.last_product - p_.first_product == 1;
+    const bool columns_cut = p_.columns != s_.columns;
+    if (s_.type == 1 && !has_bfloat16()) return nullptr;
+    if (p_.inner != s_.inner || (columns_cut && (!is_one || s_.type == 0)) ||
+        (rows_cut && (!is_one || !can_be_packed()))) {
       return nullptr;
     }
     std::shared_ptr<const Plan> plan = plan_for(
-        {s_.type, p_.last_product - p_.first_product, p_.rows, p_.columns, p_.inner, s_.transpose_a, s_.transpose_b});
-    return plan->primitive->name.rfind("brg", 0) == 0 ? plan : nullptr;
+        {s_.type, p_.last_product - p_.first_product, p_.rows, p_.columns, p_.inner, s_.transpose_a, s_.transpose_b,
+         s_.columns});
+    // Columns of a right matrix are read by a kernel of another name, which is as fast.
+    const std::string& name = plan->primitive->name;
+    return name.rfind("brg", 0) == 0 || (columns_cut && name == "gemm:jit:bf16") ? plan : nullptr;
   }
 
   void run(const void* a, const void* b, void* result) const {
@@ -138,9 +152,22 @@ bool sums_are_cut(const ProductShape& s, int64_t threads) {
 std::vector<Piece> cut(const ProductShape& s, int64_t threads) {
   const Piece whole{0, s.count, 0, s.rows, 0, s.columns, 0, s.inner};
   const bool by_sums = sums_are_cut(s, threads);
-  // A transposed right matrix is rearranged by whoever reads it, so each thread gets columns of its own.
-  const bool by_rows = s.type == 1 || (s.rows >= s.columns && (!s.transpose_b || s.columns < 4 * kTile * threads));
+  // A transposed right matrix is rearranged by whoever reads it, so each thread gets columns of its own. In bfloat16
+  // the kernel for columns is only better than one thread where there is but one row.
+  const bool by_rows = s.type == 1 ? s.count > 1 || s.rows > 1
+                                   : s.rows >= s.columns && (!s.transpose_b || s.columns < 4 * kTile * threads);
   std::vector<Piece> pieces;
+  if (s.count > 1 && s.count < threads && by_rows && !by_sums) {
+    const int64_t parts = (threads + s.count - 1) / s.count;
+    for (int64_t i = 0; i < s.count * parts; ++i) {
+      Piece piece = whole;
+      piece.first_product = i / parts;
+      piece.last_product = piece.first_product + 1;
+      part(s.rows, i % parts, parts, &piece.row, &piece.rows);
+      if (piece.rows > 0) pieces.push_back(piece);
+    }
+    return pieces;
+  }
   for (int64_t i = 0; i < threads; ++i) {
     Piece piece = whole;
     if (s.count >= threads) {
@@ -204,7 +231,13 @@ std::string product_implementation(const ProductShape& s) {
 
 void product(Workers& workers, const ProductShape& s, const void* a, const void* b, void* result) {
   const int64_t threads = threads_for(s, workers);
-  const std::vector<Piece> pieces = cut(s, threads);
+  std::vector<Piece> pieces = cut(s, threads);
+  if (s.type == 1 && !std::all_of(pieces.begin(), pieces.end(), [&](const Piece& piece) {
+        return Work(s, piece).blocked() != nullptr;
+      })) {
+    // What was asked before was for as many threads as we have; XLA may have more, and smaller pieces not be taken.
+    pieces = cut(s, 1);
+  }
   const int count = static_cast<int>(pieces.size());
   if (!sums_are_cut(s, threads)) {
     parallel(workers, count, [&](int i) { Work(s, pieces[i]).run(a, b, result); });

@@ -5,6 +5,7 @@
     !defined(__SANITIZE_THREAD__) && \
     (defined(__clang__) ? __clang_major__ >= 14 : defined(__GNUC__))
 #define EVERFLOW_VECTORS __attribute__((target_clones("avx512f", "arch=haswell", "default")))
+#define EVERFLOW_HAS_VECTORS  // functions may also be written for one processor each
 #else
 #define EVERFLOW_VECTORS
 #endif
