@@ -72,6 +72,16 @@ def test_compiled_calls_on_random_shapes(kind):
 CUT = Case((1, 33, 21, 16), (3, 3, 16, 24), (1, 1), (1, 1), "SAME")
 
 
+def has_bfloat16():
+    return native._is_worth_it(library(), native._numbers(
+        FORWARD, BFLOAT16, CUT.x_shape, CUT.w_shape, CUT.geometry).tobytes())
+
+
+def skip_without_bfloat16():
+    if not has_bfloat16():
+        pytest.skip("the processor has no convolutions in bfloat16")
+
+
 @pytest.mark.parametrize("batch", [1, 2, 3, 5, 7])
 @pytest.mark.parametrize("strides", [(1, 1), (2, 1), (3, 2)])
 @pytest.mark.parametrize("kind", KINDS)
@@ -125,13 +135,44 @@ def test_filters_that_are_not_finite():
     assert np.isfinite(np.delete(result, 5, axis=-1)).all()
 
 
+# Filters that are much larger than the images are cut by output channels, where there are several threads.
+WIDE = (
+    Case((1, 7, 7, 128), (3, 3, 128, 192), (1, 1), (1, 1), "SAME"),
+    Case((2, 9, 8, 256), (3, 3, 256, 128), (2, 2), (1, 1), "SAME"),
+    Case((1, 4, 4, 512), (1, 1, 512, 640), (1, 1), (1, 1), "VALID"),
+    Case((1, 11, 128), (9, 128, 256), (1,), (1,), "SAME"),
+    Case((1, 3, 4, 3, 64), (3, 3, 3, 64, 128), (1, 1, 1), (1, 1, 1), "SAME"),
+    Case((1, 7, 6, 200), (3, 3, 200, 128), (1, 1), (2, 2), "SAME"),
+)
+
+
+@pytest.mark.parametrize("dtype", [np.dtype(np.float32), BFLOAT16])
+@pytest.mark.parametrize("case", WIDE)
+def test_large_filters_of_few_images(case, dtype):
+    if dtype == BFLOAT16:
+        skip_without_bfloat16()
+    x, w = case.operands(FORWARD, np.random.default_rng(0), dtype)
+    program = jax.jit(functools.partial(traced, FORWARD, case))
+    first = np.asarray(program(x, w))
+    check(FORWARD, case, x, w, first)
+    check(FORWARD, case, x, w, eager(FORWARD, case, x, w))
+    for _ in range(5):
+        assert np.asarray(program(x, w)).tobytes() == first.tobytes()
+    # Other filters at the same place in memory.
+    w[...] = w[::-1]
+    check(FORWARD, case, x, w, eager(FORWARD, case, x, w))
+    w[..., 100] = np.nan
+    result = eager(FORWARD, case, x, w).astype(np.float32)
+    assert np.isnan(result[..., 100]).all()
+    assert np.isfinite(np.delete(result, 100, axis=-1)).all()
+
+
 @pytest.mark.parametrize("names", [
     (), ("bias",), ("affine",), ("addend",), ("bias", "affine", "addend"), ("affine", "addend"),
 ])
 @pytest.mark.parametrize("relu", [False, True])
-@pytest.mark.parametrize("batch", [1, 4])
-def test_what_comes_behind(batch, relu, names):
-    case = CUT._replace(x_shape=(batch, *CUT.x_shape[1:]))
+@pytest.mark.parametrize("case", [CUT, CUT._replace(x_shape=(4, *CUT.x_shape[1:])), *WIDE[:2]])
+def test_what_comes_behind(case, relu, names):
     random = np.random.default_rng(0)
     x, w = case.operands(FORWARD, random)
     plain = reference(FORWARD, case, x, w)
@@ -163,16 +204,6 @@ def test_what_comes_behind(batch, relu, names):
 
 
 # ---- bfloat16: natively where the processor has instructions for it, otherwise by XLA
-
-
-def has_bfloat16():
-    return native._is_worth_it(library(), native._numbers(
-        FORWARD, BFLOAT16, CUT.x_shape, CUT.w_shape, CUT.geometry).tobytes())
-
-
-def skip_without_bfloat16():
-    if not has_bfloat16():
-        pytest.skip("the processor has no convolutions in bfloat16")
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3])

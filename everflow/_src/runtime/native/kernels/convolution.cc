@@ -120,8 +120,9 @@ MemoryDesc image_desc(const ConvolutionShape& s, int64_t channels, const int64_t
   return describe(count, sizes, type_of(s), strides);
 }
 
-// [groups, out, in, window...]; in memory [window..., in, groups * out], or as oneDNN likes.
-MemoryDesc filter_desc(const ConvolutionShape& s, dnnl_data_type_t type, bool plain) {
+// [groups, out, in, window...]; in memory [window..., in, groups * out], or as oneDNN likes. `width`: how many output
+// channels lie there, of which these are some.
+MemoryDesc filter_desc(const ConvolutionShape& s, dnnl_data_type_t type, bool plain, int64_t width = 0) {
   int64_t sizes[6], strides[6];
   int count = 0;
   const int64_t in = s.in_channels / s.groups, out = s.out_channels / s.groups;
@@ -132,8 +133,9 @@ MemoryDesc filter_desc(const ConvolutionShape& s, dnnl_data_type_t type, bool pl
   sizes[count] = out;
   strides[count++] = 1;
   sizes[count] = in;
-  strides[count++] = s.out_channels;
-  int64_t step = s.out_channels * in;
+  if (width == 0) width = s.out_channels;
+  strides[count++] = width;
+  int64_t step = width * in;
   for (int i = static_cast<int>(s.dims) - 1; i >= 0; --i) {
     sizes[count + i] = s.window[i];
     strides[count + i] = step;
@@ -191,6 +193,11 @@ std::shared_ptr<const Plan> make_plan(const ConvolutionShape& s) {
   plan->filter = plan->primitive->query(
       s.kind == ConvolutionShape::kByWeights ? dnnl_query_diff_weights_md : dnnl_query_weights_md);
   return plan;
+}
+
+// oneDNN's reference loops are for checking results, its products of unrolled images slower than XLA's.
+bool is_slow(const std::string& name) {
+  return name.rfind("ref", 0) == 0 || name.rfind("gemm", 0) == 0 || name.rfind("simple", 0) == 0;
 }
 
 std::shared_ptr<const Plan> plan_for(const ConvolutionShape& shape) {
@@ -338,25 +345,71 @@ constexpr size_t kManyFilterBytes = 256 << 10;
 // Layouts are cut between output channels, at multiples of what oneDNN's blocks hold.
 constexpr int64_t kChannelBlock = 64;
 
-// The caller's filters in the layout that `plan` wants.
+// How output channels of the caller's filters come into the layout of a plan.
+struct Arrangement {
+  std::unique_ptr<Primitive> primitive;  // null where the layouts do not come apart there
+  MemoryDesc from, to;
+};
+
+// `first` and `last`: the output channels. `width`: how many the caller's filters have; the plan's may be fewer, and
+// are then all taken, wherever the caller's begin.
+struct ArrangementKey {
+  ConvolutionShape shape;
+  int64_t width, first, last;
+};
+
+std::shared_ptr<const Arrangement> make_arrangement(const ArrangementKey& key, const Plan& plan) {
+  OnThisThread single;
+  std::lock_guard<std::mutex> lock(making_primitives());
+  auto made = std::make_shared<Arrangement>();
+  const ConvolutionShape& s = key.shape;
+  if (key.last - key.first == s.out_channels) {
+    made->from = filter_desc(s, type_of(s), true, key.width);
+    made->to = clone(plan.filter);
+  } else {
+    int64_t sizes[5] = {s.out_channels, s.in_channels};
+    std::copy(s.window, s.window + s.dims, sizes + 2);
+    const int dimensions = static_cast<int>(s.dims) + 2;
+    made->from = part_of(plan.plain_filter.get(), dimensions, sizes, 0, key.first, key.last);
+    made->to = part_of(plan.filter, dimensions, sizes, 0, key.first, key.last);
+    if (made->from == nullptr || made->to == nullptr) return made;
+  }
+  made->primitive = make_reorder(made->from.get(), made->to.get());
+  return made;
+}
+
+std::shared_ptr<const Arrangement> arrangement_for(const ArrangementKey& key, const Plan& plan) {
+  static auto* arrangements = new Cache<ArrangementKey, Arrangement>;  // as long as the process, like the plans
+  ArrangementKey plain = key;
+  plain.shape.relu = plain.shape.affine = plain.shape.addend = 0;
+  return arrangements->get(plain, [&] { return make_arrangement(plain, plan); });
+}
+
+void arrange(const Arrangement& how, const void* filters, void* arranged) {
+  Argument arguments[] = {{DNNL_ARG_FROM, how.from.get(), const_cast<void*>(filters)},
+                          {DNNL_ARG_TO, how.to.get(), arranged}};
+  execute(*how.primitive, arguments, 2);
+}
+
+// The caller's filters in the layout that the plan of `shape` wants.
 void arrange_filters(Workers& workers, const ConvolutionShape& shape, const Plan& plan, const void* filters,
                      void* arranged) {
   const int64_t blocks = shape.out_channels / kChannelBlock;
   const int64_t parts = std::min<int64_t>(workers.count(), blocks);
   const bool many = dnnl().dnnl_memory_desc_get_size(plan.filter) >= kManyFilterBytes;
   if (shape.groups == 1 && many && parts > 1) {
-    int64_t sizes[5] = {shape.out_channels, shape.in_channels};
-    std::copy(shape.window, shape.window + shape.dims, sizes + 2);
-    std::vector<char> done(parts, 0);
-    parallel(workers, static_cast<int>(parts), [&](int i) {
+    std::vector<std::shared_ptr<const Arrangement>> how(parts);
+    for (int64_t i = 0; i < parts; ++i) {
       const int64_t last = i + 1 == parts ? shape.out_channels : blocks * (i + 1) / parts * kChannelBlock;
-      done[i] = reorder_part(plan.plain_filter.get(), filters, plan.filter, arranged, static_cast<int>(shape.dims) + 2,
-                             sizes, 0, blocks * i / parts * kChannelBlock, last);
-    });
-    if (std::all_of(done.begin(), done.end(), [](char part) { return part != 0; })) return;
+      how[i] = arrangement_for({shape, shape.out_channels, blocks * i / parts * kChannelBlock, last}, plan);
+    }
+    if (std::all_of(how.begin(), how.end(), [](const auto& part) { return part->primitive != nullptr; })) {
+      parallel(workers, static_cast<int>(parts), [&](int i) { arrange(*how[i], filters, arranged); });
+      return;
+    }
   }
   OnThisThread single;
-  reorder(plan.plain_filter.get(), filters, plan.filter, arranged);
+  arrange(*arrangement_for({shape, shape.out_channels, 0, shape.out_channels}, plan), filters, arranged);
 }
 
 void run_with_filters(Workers& workers, const ConvolutionShape& shape, const std::vector<Piece>& pieces,
@@ -365,7 +418,7 @@ void run_with_filters(Workers& workers, const ConvolutionShape& shape, const std
   const Plan& first = *pieces[0].plan;
   const bool in_place = dnnl().dnnl_memory_desc_equal(first.filter, first.plain_filter.get()) != 0;
   Scratch shared(in_place ? 0 : dnnl().dnnl_memory_desc_get_size(first.filter));
-  if (!in_place) arrange_filters(workers, shape, first, filters, shared.data());
+  if (!in_place) arrange_filters(workers, pieces[0].shape, first, filters, shared.data());
   const bool forward = shape.kind == ConvolutionShape::kForward;
   parallel(workers, static_cast<int>(pieces.size()), [&](int index) {
     const Piece& piece = pieces[index];
@@ -391,6 +444,82 @@ void run_with_filters(Workers& workers, const ConvolutionShape& shape, const std
                               {DNNL_ARG_DIFF_SRC, plan.image.get(), at(result, piece.image_offset, shape)}};
       execute(*plan.primitive, arguments, 3);
     }
+  });
+}
+
+// Filters that are much larger than the images are read but once if every piece has output channels of its own: they
+// are arranged and used while they are in the cache of a core.
+constexpr size_t kFilterBlockBytes = size_t{1200} << 10;
+constexpr double kMuchLarger = 2.5;
+
+// How many output channels a piece has; 0 where images or rows are cut.
+int64_t channels_of_pieces(const ConvolutionShape& s, int threads) {
+  const int64_t filter_bytes = s.filter_elements() * static_cast<int64_t>(element_bytes(s));
+  if (s.kind != ConvolutionShape::kForward || s.groups != 1 || threads < 2 || s.out_channels % kChannelBlock != 0 ||
+      s.out_channels < 2 * kChannelBlock || filter_bytes < static_cast<int64_t>(kManyFilterBytes) ||
+      s.filter_elements() < kMuchLarger * (s.image_elements() + s.result_elements())) {
+    return 0;
+  }
+  const int64_t blocks = s.out_channels / kChannelBlock;
+  const int64_t pieces = std::max<int64_t>(threads, filter_bytes / static_cast<int64_t>(kFilterBlockBytes));
+  return std::max<int64_t>(1, blocks / pieces) * kChannelBlock;
+}
+
+// Output channels [first, first + count) of a convolution.
+struct ChannelPiece {
+  int64_t first, count;
+  std::shared_ptr<const Plan> plan;
+  std::shared_ptr<const Arrangement> arrangement;
+};
+
+// Nothing where oneDNN has no good kernel for a piece.
+std::vector<ChannelPiece> cut_channels(const ConvolutionShape& shape, int threads) {
+  std::vector<ChannelPiece> pieces;
+  const int64_t channels = channels_of_pieces(shape, threads);
+  if (channels == 0) return pieces;
+  try {
+    for (int64_t first = 0; first < shape.out_channels; first += channels) {
+      ConvolutionShape part = shape;
+      part.out_channels = std::min(channels, shape.out_channels - first);
+      std::shared_ptr<const Plan> plan = plan_for(part);
+      if (is_slow(plan->primitive->name)) return {};
+      pieces.push_back({first, part.out_channels, plan,
+                        arrangement_for({part, shape.out_channels, 0, part.out_channels}, *plan)});
+    }
+  } catch (const Failure&) {
+    return {};
+  }
+  return pieces;
+}
+
+void run_by_channels(Workers& workers, const ConvolutionShape& shape, const std::vector<ChannelPiece>& pieces,
+                     const void* images, const void* filters, const void* bias, const ChannelTerms& behind,
+                     void* result) {
+  const size_t bytes = element_bytes(shape);
+  const int64_t places = shape.result_elements() / shape.out_channels;
+  parallel(workers, static_cast<int>(pieces.size()), [&](int i) {
+    const Plan& plan = *pieces[i].plan;
+    const int64_t first = pieces[i].first, count = pieces[i].count;
+    Scratch arranged(dnnl().dnnl_memory_desc_get_size(plan.filter)), own(places * count * bytes);
+    arrange(*pieces[i].arrangement, at(filters, first, shape), arranged.data());
+    Argument arguments[] = {{DNNL_ARG_SRC, plan.image.get(), const_cast<void*>(images)},
+                            {DNNL_ARG_WEIGHTS, plan.filter, arranged.data()},
+                            {DNNL_ARG_DST, plan.result.get(), own.data()},
+                            {DNNL_ARG_BIAS, plan.bias.get(), shape.bias ? at(bias, first, shape) : nullptr}};
+    execute(*plan.primitive, arguments, shape.bias ? 4 : 3);
+    for (int64_t place = 0; place < places; ++place) {
+      std::memcpy(at(result, place * shape.out_channels + first, shape),
+                  static_cast<const char*>(own.data()) + place * count * bytes, count * bytes);
+    }
+  });
+  if (!is_worked_on(shape)) return;
+  const int64_t blocks = std::min<int64_t>(workers.count(), places);
+  parallel(workers, static_cast<int>(blocks), [&](int i) {
+    const int64_t first = places * i / blocks;
+    Piece piece{shape, 0, first * shape.out_channels, nullptr};
+    piece.shape.batch = piece.shape.dims = 1;  // some places, as if they were one image of one row
+    piece.shape.output[0] = places * (i + 1) / blocks - first;
+    work_on(piece, shape, behind, static_cast<float*>(result));
   });
 }
 
@@ -433,8 +562,7 @@ std::string convolution_implementation(const ConvolutionShape& shape) {
   try {
     for (const Piece& piece : cut(shape, own_workers().count())) {
       name = plan_for(piece.shape)->primitive->name;
-      // oneDNN's reference loops are for checking results, its products of unrolled images slower than XLA's.
-      if (name.rfind("ref", 0) == 0 || name.rfind("gemm", 0) == 0 || name.rfind("simple", 0) == 0) return "";
+      if (is_slow(name)) return "";
     }
   } catch (const Failure&) {
     return "";  // oneDNN refuses it
@@ -444,14 +572,18 @@ std::string convolution_implementation(const ConvolutionShape& shape) {
 
 void convolution(Workers& workers, const ConvolutionShape& shape, const void* a, const void* b, const void* bias,
                  const ChannelTerms& behind, void* result) {
-  const std::vector<Piece> pieces = planned(shape, workers.count());
   if (shape.kind == ConvolutionShape::kByWeights) {
-    run_by_weights(workers, shape, pieces, a, b, result);
+    run_by_weights(workers, shape, planned(shape, workers.count()), a, b, result);
+    return;
+  }
+  const std::vector<float> ones(shape.affine && shape.addend ? shape.out_channels : 0, 1.0f);
+  ChannelTerms terms = behind;
+  if (!ones.empty()) terms.addend_factor = ones.data();
+  const std::vector<ChannelPiece> by_channels = cut_channels(shape, workers.count());
+  if (by_channels.empty()) {
+    run_with_filters(workers, shape, planned(shape, workers.count()), a, b, bias, terms, result);
   } else {
-    const std::vector<float> ones(shape.affine && shape.addend ? shape.out_channels : 0, 1.0f);
-    ChannelTerms terms = behind;
-    if (!ones.empty()) terms.addend_factor = ones.data();
-    run_with_filters(workers, shape, pieces, a, b, bias, terms, result);
+    run_by_channels(workers, shape, by_channels, a, b, bias, terms, result);
   }
 }
 

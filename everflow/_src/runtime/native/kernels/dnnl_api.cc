@@ -164,34 +164,40 @@ void execute(const Primitive& primitive, const Argument* arguments, int count) {
   check(dnnl().dnnl_stream_wait(stream()), "executing a primitive");
 }
 
+std::unique_ptr<Primitive> make_reorder(const_dnnl_memory_desc_t from, const_dnnl_memory_desc_t to) {
+  dnnl_primitive_desc_t desc = nullptr;
+  Attributes attributes;
+  check(dnnl().dnnl_reorder_primitive_desc_create(&desc, from, dnnl().engine, to, dnnl().engine, attributes.get()),
+        "changing a layout");
+  return std::make_unique<Primitive>(desc);
+}
+
 void reorder(const_dnnl_memory_desc_t from, const void* source, const_dnnl_memory_desc_t to, void* target) {
   // Made anew each time: oneDNN keeps the primitives themselves, by descriptor, in a cache of its own.
   std::unique_ptr<Primitive> primitive;
   {
     std::lock_guard<std::mutex> lock(making_primitives());
-    dnnl_primitive_desc_t desc = nullptr;
-    Attributes attributes;
-    check(dnnl().dnnl_reorder_primitive_desc_create(&desc, from, dnnl().engine, to, dnnl().engine, attributes.get()),
-          "changing a layout");
-    primitive = std::make_unique<Primitive>(desc);
+    primitive = make_reorder(from, to);
   }
   Argument arguments[] = {{DNNL_ARG_FROM, from, const_cast<void*>(source)}, {DNNL_ARG_TO, to, target}};
   execute(*primitive, arguments, 2);
 }
 
-bool reorder_part(const_dnnl_memory_desc_t from, const void* source, const_dnnl_memory_desc_t to, void* target,
-                  int dimensions, const int64_t* sizes, int axis, int64_t first, int64_t last) {
+MemoryDesc clone(const_dnnl_memory_desc_t desc) {
+  dnnl_memory_desc_t copy = nullptr;
+  check(dnnl().dnnl_memory_desc_clone(&copy, desc), "describing memory");
+  return MemoryDesc(copy);
+}
+
+MemoryDesc part_of(const_dnnl_memory_desc_t desc, int dimensions, const int64_t* sizes, int axis, int64_t first,
+                   int64_t last) {
   dnnl_dims_t extents, offsets = {};
   std::copy(sizes, sizes + dimensions, extents);
   extents[axis] = last - first;
   offsets[axis] = first;
-  dnnl_memory_desc_t part = nullptr, target_part = nullptr;
-  if (dnnl().dnnl_memory_desc_create_submemory(&part, from, extents, offsets) != dnnl_success) return false;
-  const MemoryDesc from_part(part);
-  if (dnnl().dnnl_memory_desc_create_submemory(&target_part, to, extents, offsets) != dnnl_success) return false;
-  const MemoryDesc to_part(target_part);
-  reorder(from_part.get(), source, to_part.get(), target);
-  return true;
+  dnnl_memory_desc_t part = nullptr;
+  if (dnnl().dnnl_memory_desc_create_submemory(&part, desc, extents, offsets) != dnnl_success) return nullptr;
+  return MemoryDesc(part);
 }
 
 }  // namespace everflow

@@ -29,6 +29,7 @@ class Failure : public std::runtime_error {
   X(dnnl_memory_desc_create_with_strides)               \
   X(dnnl_memory_desc_create_submemory)                  \
   X(dnnl_memory_desc_create_with_tag)                   \
+  X(dnnl_memory_desc_clone)                             \
   X(dnnl_memory_desc_destroy)                           \
   X(dnnl_memory_desc_equal)                             \
   X(dnnl_memory_desc_get_size)                          \
@@ -132,9 +133,14 @@ void execute(const Primitive& primitive, const Argument* arguments, int count);
 // Copies between layouts on the calling thread.
 void reorder(const_dnnl_memory_desc_t from, const void* source, const_dnnl_memory_desc_t to, void* target);
 
-// The same of the part [first, last) of dimension `axis` of arrays with these sizes. False, and nothing done, where the
-// layouts do not come apart there.
-bool reorder_part(const_dnnl_memory_desc_t from, const void* source, const_dnnl_memory_desc_t to, void* target,
-                  int dimensions, const int64_t* sizes, int axis, int64_t first, int64_t last);
+// The primitive that does so, to be used again.
+std::unique_ptr<Primitive> make_reorder(const_dnnl_memory_desc_t from, const_dnnl_memory_desc_t to);
+
+MemoryDesc clone(const_dnnl_memory_desc_t desc);
+
+// The part [first, last) of dimension `axis` of an array with these sizes; null where its layout does not come apart
+// there.
+MemoryDesc part_of(const_dnnl_memory_desc_t desc, int dimensions, const int64_t* sizes, int axis, int64_t first,
+                   int64_t last);
 
 }  // namespace everflow
