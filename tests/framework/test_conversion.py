@@ -101,3 +101,16 @@ def test_values_are_copied():
     assert x.numpy().tolist() == y.numpy().tolist() == [1, 1, 1]
     x.numpy()[:] = 7
     assert x.numpy().tolist() == [1, 1, 1]
+
+
+def test_large_arrays_lie_where_xla_takes_them_without_a_copy():
+    source = np.arange(40_000, dtype=np.float32).reshape(200, 200)
+    for value in (source, source.T, source[::2, 3:], source.astype(np.float64), source.astype(np.complex64)):
+        for dtype in (None, tf.as_dtype(value.dtype)):
+            array = tf.constant(value, dtype)._array
+            assert array.ctypes.data % 64 == 0
+            assert array.flags.c_contiguous
+            assert array.flags.writeable
+            assert not np.shares_memory(array, value)
+            assert array.dtype == value.dtype
+            np.testing.assert_array_equal(array, value)

@@ -17,6 +17,8 @@ from everflow._src.framework.tensor_shape import Dimension, TensorShape
 
 _FLOAT32, _INT32, _INT64 = np.dtype("float32"), np.dtype("int32"), np.dtype("int64")
 _OBJECT = np.dtype(object)
+# Arrays of this many bytes begin at a multiple of so many.
+_LARGE, _ALIGNMENT = 16 << 10, 64
 _INT32_MIN, _INT32_MAX = -(2**31), 2**31 - 1
 
 
@@ -152,15 +154,27 @@ def _from_numpy(value: Any, dtype: DType | None, wanted: np.dtype | None) -> Any
         as_dtype(value.dtype)  # raises TypeError for dtypes no tensor has (datetimes, records)
         if not value.dtype.isnative:
             return value.astype(value.dtype.newbyteorder("="))
-        return value.copy() if isinstance(value, np.ndarray) else value
+        return _copied(value) if isinstance(value, np.ndarray) else value
     if wanted is _OBJECT or dtype.base_dtype == dtypes.string:  # type: ignore[union-attr]
         raise TypeError(f"Cannot convert {value!r} to EagerTensor of dtype string")
     if value.dtype == wanted:
-        return value.copy() if isinstance(value, np.ndarray) else value
+        return _copied(value) if isinstance(value, np.ndarray) else value
     with np.errstate(all="ignore"):
         if kind == "c" and wanted.kind != "c":
             value = value.real
         return value.astype(wanted)
+
+
+def _copied(value: np.ndarray) -> np.ndarray:
+    """A copy that compiled programs take as it lies: XLA copies operands anew for each call that do not begin at a
+    multiple of 64 bytes, where NumPy's never begin that are large."""
+    if value.nbytes < _LARGE:
+        return value.copy()
+    memory = np.empty(value.nbytes + _ALIGNMENT, np.uint8)
+    begin = -memory.ctypes.data % _ALIGNMENT
+    copy = memory[begin:begin + value.nbytes].view(value.dtype).reshape(value.shape)
+    copy[...] = value
+    return copy
 
 
 def _from_scalar(value: Any, kind: str, dtype: DType | None, wanted: np.dtype | None) -> Any:
