@@ -9,6 +9,7 @@ import everflow as tf
 from everflow._src.framework import dtypes
 from everflow._src.framework.func_graph import FuncGraph, GraphFunction
 from everflow._src.framework.tensor_shape import TensorShape
+from everflow._src.runtime.background import BACKGROUND
 from everflow._src.runtime.frames import HostFrame, program_of
 from everflow._src.runtime.resources import Store, VariableResource
 
@@ -82,5 +83,7 @@ def test_hidden_state_belongs_to_an_operation(frame):
         frame.forget_hidden()
         assert frame.hidden(a) is state and state.read().tolist() == before.tolist()
         del a, b, state
+    # A collection ends at once, and collects nothing, while one is going on in the thread that compiles.
+    assert BACKGROUND.wait(120)
     gc.collect()
     assert len(frame._hidden) == 0
