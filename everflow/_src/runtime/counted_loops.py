@@ -19,7 +19,7 @@ from everflow._src.runtime.loop_products import Accumulator, ProductSplitter, ac
 from everflow._src.runtime.native import product as native
 
 # What the rows of one stack may take together, in bytes.
-_LARGEST_STACK = 1 << 28
+LARGEST_STACK = 1 << 28
 # Primitives that compute all rows at once as they compute one, neither slower nor with more memory than the rows.
 _BY_ROWS = frozenset("""
     abs add add_any and broadcast_in_dim clamp concatenate convert_element_type copy cos cosh div dot_general
@@ -115,7 +115,7 @@ class _CountedLoop:
 
     def _small(self, number: int) -> bool:
         shape = self.body.shapes[number]
-        return self.count * math.prod(shape.shape) * shape.dtype.itemsize <= _LARGEST_STACK
+        return self.count * math.prod(shape.shape) * shape.dtype.itemsize <= LARGEST_STACK
 
     def _by_rows(self, roots: Iterable[int], available: Sequence[int] = (), forbidden: Any = frozenset()) -> bool:
         """True when values can be computed for all iterations at once, given those that are available."""

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from everflow._src.runtime.counted_loops import run_counted
+from everflow._src.runtime.counted_loops import LARGEST_STACK, run_counted
 from everflow._src.runtime.instructions import Instruction
 from everflow._src.runtime.resources import Resource, Variant
 from everflow._src.runtime.unfinished import Unfinished, finished
@@ -30,8 +30,6 @@ _LEAST_PROGRAM = 120
 _LEAST_PERIOD = 3
 _LEAST_STRETCHES = 8
 _LARGEST_PERIOD = 1500
-# What one stack may take, in bytes.
-_LARGEST_STACK = 1 << 28
 
 FIXED, ONCE_EACH, LOOP, BEHIND = range(4)
 
@@ -316,9 +314,10 @@ class _Attempt:
                 self.trace([repetition._at(k, position) for k in range(repetition.count)], env, self.frame)
         for row, level in zip(repetition.sources, self.levels):
             for source in row:
-                if level == LOOP and source is not None and self.levels[source.position] in (ONCE_EACH, BEHIND) and (
-                    source.back or self.levels[source.position] == BEHIND
-                ):
+                if level != LOOP or source is None:
+                    continue
+                read = self.levels[source.position]
+                if read == BEHIND or read == ONCE_EACH and source.back:
                     raise NoLoop
 
     def _kind(self, slots: tuple[int, ...], is_static: bool) -> int:
@@ -341,7 +340,7 @@ class _Attempt:
         return LOOP
 
     def _stack(self, slots: tuple[int, ...], values: list[Any]) -> None:
-        """Makes what `_take` takes rows of."""
+        """Notes of what the loop reads a row in each iteration."""
         if slots in self.varying:
             return
         if any(s in self.repetition.from_outside and self.frame.is_tracer(v) for s, v in zip(slots, values)):
@@ -357,7 +356,7 @@ class _Attempt:
         self.varying[slots] = (self.jnp.stack([finished(v) for v in values]), 0, 1)
 
     def _is_small(self, shape: tuple[int, ...], dtype: Any) -> bool:
-        return self.repetition.count * int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize <= _LARGEST_STACK
+        return self.repetition.count * int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize <= LARGEST_STACK
 
     def _carried(self) -> list[tuple[int, int]]:
         """What stretches read of the one before."""
@@ -458,7 +457,6 @@ class _Attempt:
                 ):
                     found.add(slots[0])
         return found
-
 
     def _fits(self, value: Any, form: Any) -> bool:
         return value is not None and not isinstance(value, Row) and (
