@@ -314,11 +314,6 @@ void rectify(float* numbers, int64_t count) {
   for (int64_t i = 0; i < count; ++i) numbers[i] = numbers[i] < 0.0f ? 0.0f : numbers[i];
 }
 
-EVERFLOW_VECTORS
-void add_in_place(const float* __restrict values, int64_t count, float* __restrict numbers) {
-  for (int64_t i = 0; i < count; ++i) numbers[i] += values[i];
-}
-
 // What comes behind the convolution, done to one piece of its result while that is in the cache.
 void work_on(const Piece& piece, const ConvolutionShape& shape, const ChannelTerms& behind, float* result) {
   float* numbers = result + piece.result_offset;
@@ -331,13 +326,8 @@ void work_on(const Piece& piece, const ConvolutionShape& shape, const ChannelTer
     affine_rows(terms, 0, count / channels, channels, shape.relu == 1, numbers);
     return;
   }
-  if (addend != nullptr) add_in_place(addend, count, numbers);
+  if (addend != nullptr) add(addend, count, numbers);
   if (shape.relu) rectify(numbers, count);
-}
-
-EVERFLOW_VECTORS
-void add_up(const float* __restrict values, size_t count, float* __restrict total) {
-  for (size_t i = 0; i < count; ++i) total[i] += values[i];
 }
 
 // Filters of fewer bytes are brought into another layout before a second thread has woken up.
@@ -550,7 +540,7 @@ void run_by_weights(Workers& workers, const ConvolutionShape& shape, const std::
       reorder(plan.filter, sum, first.filter, moved.data());
       sum = moved.floats();
     }
-    add_up(sum, count, total);
+    add(sum, static_cast<int64_t>(count), total);
   }
   reorder(first.filter, total, first.plain_filter.get(), result);
 }

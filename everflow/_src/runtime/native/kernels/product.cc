@@ -8,6 +8,7 @@
 #include "cache.h"
 #include "dnnl_api.h"
 #include "scratch.h"
+#include "vectors.h"
 
 namespace everflow {
 
@@ -138,9 +139,9 @@ class Work {
 
 // The i-th of `parts` parts of an extent, cut between tiles.
 void part(int64_t extent, int64_t i, int64_t parts, int64_t* first, int64_t* length) {
-  const int64_t tiles = (extent + kTile - 1) / kTile;
-  *first = std::min(extent, tiles * i / parts * kTile);
-  *length = std::min(extent, tiles * (i + 1) / parts * kTile) - *first;
+  const Part found(extent, static_cast<int>(i), static_cast<int>(parts), kTile);
+  *first = found.first;
+  *length = found.rows;
 }
 
 // A small result with long sums of single precision: it is the sums that are cut.
@@ -250,10 +251,7 @@ void product(Workers& workers, const ProductShape& s, const void* a, const void*
   parallel(workers, count, [&](int i) {
     Work(s, pieces[i]).run(a, b, i == 0 ? result : sums[i - 1].data());
   });
-  float* total = static_cast<float*>(result);
-  for (const Scratch& sum : sums) {
-    for (int64_t i = 0; i < elements; ++i) total[i] += sum.floats()[i];
-  }
+  for (const Scratch& sum : sums) add(sum.floats(), elements, static_cast<float*>(result));
 }
 
 }  // namespace everflow

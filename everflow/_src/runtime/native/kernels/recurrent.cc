@@ -11,6 +11,7 @@
 #include "dnnl_api.h"
 #include "recurrent_steps.h"
 #include "scratch.h"
+#include "vectors.h"
 
 namespace everflow {
 
@@ -64,17 +65,6 @@ void transpose(const float* source, int64_t rows, int64_t columns, float* target
   OnThisThread single;
   reorder(source_desc.get(), source, target_desc.get(), target);
 }
-
-// The i-th of `parts` parts of an extent, cut between tiles of a size.
-struct Part {
-  Part(int64_t extent, int i, int parts, int64_t tile = 1) {
-    const int64_t tiles = (extent + tile - 1) / tile;
-    first = std::min(extent, tiles * i / parts * tile);
-    rows = std::min(extent, tiles * (i + 1) / parts * tile) - first;
-  }
-
-  int64_t first, rows;
-};
 
 // What both passes of an LSTM over a sequence know.
 class Layer {

@@ -171,12 +171,6 @@ void gru_gates_back(int64_t rows, int64_t cells, const float* h_prev, const GruG
 }
 
 EVERFLOW_VECTORS
-void add(const float* values, int64_t count, float* total) {
-#pragma GCC ivdep
-  for (int64_t k = 0; k < count; ++k) total[k] += values[k];
-}
-
-EVERFLOW_VECTORS
 void add_rows(const float* values, int64_t rows, int64_t stride, int64_t columns, float* total) {
   // Columns in pieces that stay in the nearest cache; four rows are added up before their sum is.
   constexpr int64_t kPiece = 1024;

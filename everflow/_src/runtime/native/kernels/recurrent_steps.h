@@ -65,9 +65,6 @@ void gru_candidate_back(int64_t elements, const float* u, const float* c, const 
 void gru_gates_back(int64_t rows, int64_t cells, const float* h_prev, const GruGatesGiven& gates, const float* h_grad,
                     const float* reset_grad, float* ru_grad, float* h_prev_grad);
 
-// total += values.
-void add(const float* values, int64_t count, float* total);
-
 // total += the sum of the rows, which are `stride` apart.
 void add_rows(const float* values, int64_t rows, int64_t stride, int64_t columns, float* total);
 

@@ -1,6 +1,8 @@
 // A function marked so is compiled for several vector lengths; the processor that runs it picks its own.
 #pragma once
 
+#include <cstdint>
+
 #if defined(__x86_64__) && defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && \
     !defined(__SANITIZE_THREAD__) && \
     (defined(__clang__) ? __clang_major__ >= 14 : defined(__GNUC__))
@@ -9,3 +11,10 @@
 #else
 #define EVERFLOW_VECTORS
 #endif
+
+namespace everflow {
+
+// total += values.
+void add(const float* values, int64_t count, float* total);
+
+}  // namespace everflow

@@ -1,6 +1,7 @@
 // Work on several threads: XLA's own inside of compiled programs, a few of ours for eager calls.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -15,6 +16,17 @@ class Workers {
   virtual int count() const = 0;
   // Runs `task` on another thread, some time; or never, where there is no other thread.
   virtual void schedule(std::function<void()> task) = 0;
+};
+
+// The i-th of `parts` parts of an extent, cut between tiles of a size.
+struct Part {
+  Part(int64_t extent, int i, int parts, int64_t tile = 1) {
+    const int64_t tiles = (extent + tile - 1) / tile;
+    first = std::min(extent, tiles * i / parts * tile);
+    rows = std::min(extent, tiles * (i + 1) / parts * tile) - first;
+  }
+
+  int64_t first, rows;
 };
 
 // Calls work(0) ... work(pieces - 1), each once, on the caller's thread and on those of `workers`; returns when all
