@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -19,17 +20,43 @@ namespace everflow {
 
 namespace {
 
+// A thread that ran out of work waits actively for about this long before it sleeps: waking up takes as long.
+constexpr auto kActiveWait = std::chrono::microseconds(50);
+
+void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+// Some schedulers put a thread that is woken onto the processor of the one that wakes it, which then stands still,
+// beside a processor that is idle. The woken thread leaves for another one.
+void leave_processor(int processor) {
+  if (sched_getcpu() != processor) return;
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0 || CPU_COUNT(&allowed) < 2) return;
+  cpu_set_t others = allowed;
+  CPU_CLR(processor, &others);
+  if (sched_setaffinity(0, sizeof(others), &others) == 0) sched_setaffinity(0, sizeof(allowed), &allowed);
+}
+
 struct Job {
   explicit Job(int pieces_, const std::function<void(int)>& work_) : pieces(pieces_), work(work_) {}
 
   const int pieces;
   // Only touched while a piece is left, and then the caller is still waiting.
   const std::function<void(int)>& work;
+  const int processor_of_caller = sched_getcpu();
   std::atomic<int> next{0};
+  std::atomic<int> done{0};
   std::mutex mutex;
   std::condition_variable all_done;
-  int done = 0;
   std::exception_ptr failure;
+
+  void help() {
+    if (next.load() < pieces) leave_processor(processor_of_caller);
+    take_part();
+  }
 
   void take_part() {
     int piece = next.fetch_add(1);
@@ -60,14 +87,19 @@ void parallel(Workers& workers, int pieces, const std::function<void(int)>& work
   auto job = std::make_shared<Job>(pieces, work);
   for (int i = 1; i < std::min(pieces, workers.count()); ++i) {
     try {
-      workers.schedule([job] { job->take_part(); });
+      workers.schedule([job] { job->help(); });
     } catch (const std::exception&) {
       break;  // those who came, and the caller, do all of it
     }
   }
   job->take_part();
+  const auto all_done = [&] { return job->done.load() == job->pieces; };
+  for (const auto end = std::chrono::steady_clock::now() + kActiveWait;
+       !all_done() && std::chrono::steady_clock::now() < end;) {
+    pause();
+  }
   std::unique_lock<std::mutex> lock(job->mutex);
-  job->all_done.wait(lock, [&] { return job->done == job->pieces; });
+  job->all_done.wait(lock, all_done);
   // Taken along: a thread that comes late must not be the one that destroys it.
   if (std::exception_ptr failure = std::move(job->failure)) std::rethrow_exception(failure);
 }
