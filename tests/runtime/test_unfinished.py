@@ -35,6 +35,17 @@ def test_what_comes_behind_in_order():
     assert last.finish()["bias"].shape == (3,) and last.shape == (2, 3) and last.ndim == 2
 
 
+def test_another_shape():
+    value, calls = unfinished(("bias", "positive"))
+    features = np.ones((2, 1, 3), np.float32)
+    with pytest.raises(AttributeError):  # what is computed here is no array that could be brought into the shape
+        value.plus(ONES).reshaped((2, 1, 3)).where_positive(features).finish()
+    assert list(calls[0]) == ["bias", "positive"] and calls[0]["positive"].shape == (2, 3)
+    for shape in ((3, 2), (6,), (), (2, 2, 3), (-1, 3)):
+        assert value.reshaped(shape) is None
+    assert value.where_positive(features) is None and value.where_positive(ONES) is None
+
+
 def test_what_does_not_fit_is_refused():
     value, _ = unfinished()
     assert value.plus(np.float32(1)) is None

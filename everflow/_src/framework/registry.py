@@ -339,8 +339,8 @@ def op(
       static: names of inputs that must be known while compiling.
       value_as_shape: `rule(op) -> TensorShape`: the output, read as a shape, though only partly known.
       shape_only: the value depends on the shapes of its inputs alone (Shape, Rank, Size).
-      joins: `joins(unfinished, other_operands, attrs)`: while compiling, takes a result of another operation that
-        was held back (runtime/unfinished) further; returns None when it cannot.
+      joins: `joins(unfinished, position, other_operands, attrs)`: while compiling, takes a result of another operation
+        that was held back (runtime/unfinished), its operand at `position`, further; returns None when it cannot.
       sample: what the meta-tests call it with; see tests/ops/samples.
       doc: one line of documentation for `tf.raw_ops`.
       more_attrs: attrs whose names are parameters of this function, such as "shape".

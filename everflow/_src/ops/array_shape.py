@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -255,9 +256,21 @@ def _text(sizes: Any) -> str:
     return "[" + ",".join("?" if s is None else str(s) for s in sizes) + "]"
 
 
+def _reshape_joins(unfinished: Any, position: int, others: Any, attrs: Any) -> Any:
+    """A result that is held back, in another shape; what is wrong with the shape is for the kernel to say."""
+    target = others[0]
+    if position != 0 or not isinstance(target, np.ndarray) or target.ndim != 1:
+        return None
+    sizes = target.tolist()
+    if sizes.count(-1) == 1:
+        known = -math.prod(sizes)
+        sizes[sizes.index(-1)] = math.prod(unfinished.shape) // known if known > 0 else 0
+    return unfinished.reshaped(tuple(sizes))
+
+
 Reshape = op(
     "Reshape", "tensor: T, shape: Tshape -> output: T", T=dtypes.ALL, Tshape=index_attr(),
-    kernel=_reshape, shape=_reshape_shape, static=("shape",),
+    kernel=_reshape, shape=_reshape_shape, static=("shape",), joins=_reshape_joins,
     value_as_shape=lambda op: constant_value_as_shape(op._inputs[0]) if op._inputs[0]._shape.rank == 1 else None,
     gradient=lambda dy, *, tensor_shape: (reshape(dy, tensor_shape.tensor()), None),
     doc="The same elements in another shape.",

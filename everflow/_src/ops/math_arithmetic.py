@@ -152,7 +152,7 @@ Add = binary(
     _sum_gradient,
 )
 AddV2 = binary("AddV2", lambda xp, x, y: xp.add(x, y), _ALL_NUMBERS, _sum_gradient,
-               joins=lambda unfinished, others, attrs: unfinished.plus(others[0]))
+               joins=lambda unfinished, position, others, attrs: unfinished.plus(others[0]))
 Sub = binary("Sub", lambda xp, x, y: xp.subtract(x, y), _ALL_NUMBERS, _difference_gradient)
 Mul = binary("Mul", lambda xp, x, y: xp.multiply(x, y), _ALL_NUMBERS, _product_gradient)
 RealDiv = binary("RealDiv", _real_divide, _ALL_NUMBERS, _quotient_gradient)

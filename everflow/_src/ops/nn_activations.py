@@ -59,11 +59,13 @@ def _passed_where(xp: Any, condition: Any, dy: Any) -> Any:
 
 Relu = _activation(
     "Relu", lambda xp, x: xp.maximum(x, _zero(xp, x)), lambda dy, *, activations: ReluGrad(dy, activations),
-    "max(features, 0).", dtypes.REAL, joins=lambda unfinished, others, attrs: unfinished.with_relu(),
+    "max(features, 0).", dtypes.REAL,
+    joins=lambda unfinished, position, others, attrs: unfinished.with_relu(),
 )
 ReluGrad = _activation_gradient(
     "ReluGrad", "features", lambda xp, dy, x: _passed_where(xp, x > 0, dy),
     lambda ddx, *, features: (ReluGrad(ddx, features), None), dtypes.REAL,
+    joins=lambda unfinished, position, others, attrs: unfinished.where_positive(others[0]) if position == 0 else None,
 )
 Relu6 = _activation(
     "Relu6", lambda xp, x: xp.minimum(xp.maximum(x, _zero(xp, x)), xp.asarray(6, x.dtype)),

@@ -111,10 +111,12 @@ def _fused(jax: Any, x: Any, scale: Any, offset: Any, mean: Any, variance: Any, 
     return (y, *(v.astype(dtype) for v in (new_mean, new_variance, used_mean, used_variance)), xp.zeros((), dtype))
 
 
-def _fused_joins(unfinished: Any, others: Any, attrs: dict[str, Any]) -> Any:
+def _fused_joins(unfinished: Any, position: int, others: Any, attrs: dict[str, Any]) -> Any:
     """Normalization by given moments, of what a convolution is about to compute."""
     scale, offset, mean, variance = others
-    if attrs["is_training"] or is_channels_first(attrs["data_format"]) or scale.dtype != unfinished.dtype:
+    if position != 0 or attrs["is_training"] or is_channels_first(attrs["data_format"]):
+        return None
+    if scale.dtype != unfinished.dtype:
         return None
     factor = scale * (variance + np.asarray(attrs["epsilon"], scale.dtype)) ** np.asarray(-0.5, scale.dtype)
     y = unfinished.scaled(mean, factor, offset)

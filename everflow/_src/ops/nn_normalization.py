@@ -78,9 +78,9 @@ def _bias_grad_gradient(ddb: Any, *, out_backprop_shape: Any, data_format: str) 
     return CARDS["BroadcastTo"](ddb, out_backprop_shape.tensor())
 
 
-def _bias_joins(unfinished: Any, others: Any, attrs: Any) -> Any:
+def _bias_joins(unfinished: Any, position: int, others: Any, attrs: Any) -> Any:
     first = is_channels_first(attrs["data_format"])
-    return None if first or others[0].ndim != 1 else unfinished.plus(others[0])
+    return None if first or position != 0 or others[0].ndim != 1 else unfinished.plus(others[0])
 
 
 BiasAdd = op(

@@ -18,6 +18,7 @@ from everflow._src.framework.tensor_shape import TensorShape
 from everflow._src.ops import nn_windows as geometry
 from everflow._src.runtime.failures import invalid
 from everflow._src.runtime.native import pooling as native
+from everflow._src.runtime.unfinished import Unfinished, where_positive
 
 _FLOATS = (dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64)
 
@@ -104,6 +105,23 @@ def _first_maxima(xp: Any, padded: Any, y: Any, pool: _Pool) -> Any:
 def _max_gradient(first: Any, x: Any, y: Any, dy: Any, pool: _Pool) -> Any:
     return _natively(native.MAXIMUM_GRADIENT, first, pool, x.shape, x, y, dy,
                      otherwise=lambda x, y, dy: _max_gradient_by_parts(first, x, y, dy, pool))
+
+
+def _unfinished_max_gradient(jax: Any, x: Any, y: Any, dy: Any, pool: _Pool) -> Unfinished:
+    """The gradient, held back: where a rectifier's result was pooled, its gradient is had in the same go."""
+
+    def compute(positive: Any = None) -> Any:
+        is_pooled = positive is x
+
+        def otherwise(x: Any, y: Any, dy: Any) -> Any:
+            result = _max_gradient_by_parts(jax, x, y, dy, pool)
+            return where_positive(jax.numpy, x, result) if is_pooled else result
+
+        result = native.compiled(native.MAXIMUM_GRADIENT, jax, pool, x.shape, x, y, dy, otherwise=otherwise,
+                                 positive=is_pooled)
+        return result if positive is None or is_pooled else where_positive(jax.numpy, positive, result)
+
+    return Unfinished(x.shape, dy.dtype, compute, ("positive",))
 
 
 def _max_gradient_by_parts(first: Any, x: Any, y: Any, dy: Any, pool: _Pool) -> Any:
@@ -255,7 +273,10 @@ def _family(dims: int, suffix: str, data_format: str) -> dict[str, Card]:
     def maximum_grad(first: Any, inputs: Any, a: dict[str, Any]) -> Any:
         xp = _arrays(first)
         x, y, dy = (last(xp, t, a) for t in inputs)
-        return back(xp, _max_gradient(first, x, y, dy, pooled(x.shape, a)), a)
+        pool, is_last = pooled(x.shape, a), x is inputs[0]
+        if first is not np and is_last and native.compiles(native.MAXIMUM_GRADIENT, first, x.dtype, pool, x.shape):
+            return _unfinished_max_gradient(first, x, y, dy, pool)
+        return back(xp, _max_gradient(first, x, y, dy, pool), a)
 
     def maximum_grad_grad(xp: Any, inputs: Any, a: dict[str, Any]) -> Any:
         x, y, ddx = (last(xp, t, a) for t in inputs)

@@ -6,6 +6,7 @@ The kernels of convolutions and of normalization return them. An operation behin
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,8 @@ class Unfinished:
       shape, dtype: of the array that it will be.
       compute: `compute(**later)` -> the array, with what came behind it in the same go: `bias` is added to its last
         dimension; `affine` is a (shift, factor, offset) of vectors for factor * (. - shift) + offset; `addend` is
-        another array of its shape; where `relu` is True, the maximum with 0 is taken.
+        another array of its shape; where `relu` is True, the maximum with 0 is taken; it becomes 0 where `positive`,
+        another array of its shape, is not above 0.
       takes: which of these `compute` knows, in the order in which it does them.
       later: those that have come.
     """
@@ -65,11 +67,35 @@ class Unfinished:
         """The maximum of this and 0; None when that cannot be had in the same go."""
         return self._with("relu", True)
 
+    def where_positive(self, features: Any) -> Unfinished | None:
+        """This where `features` are above 0, else 0; None when that cannot be had in the same go."""
+        if features.shape != self.shape or features.dtype != self.dtype:
+            return None
+        return self._with("positive", features)
+
+    def reshaped(self, shape: tuple[int, ...]) -> Unfinished | None:
+        """The same elements in another shape; None when what comes behind would then be another dimension's."""
+        if shape[-1:] != self.shape[-1:] or math.prod(shape) != math.prod(self.shape) or not self.shape:
+            return None
+
+        def compute(**later: Any) -> Any:
+            for name in ("addend", "positive"):
+                if name in later:
+                    later[name] = later[name].reshape(self.shape)
+            return self._compute(**later).reshape(shape)
+
+        return Unfinished(shape, self.dtype, compute, self._takes, **self._later)
+
     def finish(self) -> Any:
         """The array."""
         if self._array is None:
             self._array = self._compute(**self._later)
         return self._array
+
+
+def where_positive(numpy: Any, features: Any, value: Any) -> Any:
+    """`value` where `features` are above 0, else 0, by jax's module `numpy`."""
+    return numpy.where(features > 0, value, numpy.zeros((), value.dtype))
 
 
 def finished(value: Any) -> Any:
@@ -82,5 +108,5 @@ def join(instruction: Any, values: list[Any]) -> Any:
     for position in instruction.sole_reader_of:
         if isinstance(values[position], Unfinished):
             others = [finished(v) for i, v in enumerate(values) if i != position]
-            return instruction.card.joins(values[position], others, instruction.attrs)
+            return instruction.card.joins(values[position], position, others, instruction.attrs)
     return None

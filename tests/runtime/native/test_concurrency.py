@@ -1,6 +1,7 @@
 """Native kernels in several threads at once, and in forked processes."""
 
 import gc
+import os
 import subprocess
 import sys
 import textwrap
@@ -44,6 +45,20 @@ def in_threads(works):
         thread.join()
     if errors:
         raise errors[0]
+
+
+def test_threads_keep_the_processors_that_they_may_run_on():
+    """A thread that leaves the processor of its caller may come back later."""
+    random = np.random.default_rng(0)
+    a, b = CUT.operands(FORWARD, random)
+    matrix = tf.constant(random.standard_normal((400, 400)), tf.float32)
+    square = tf.function(lambda m: m @ m, jit_compile=True)
+    for _ in range(300):
+        eager(FORWARD, CUT, a, b)
+        square(matrix).numpy()
+    allowed = os.sched_getaffinity(0)
+    for thread in os.listdir("/proc/self/task"):
+        assert os.sched_getaffinity(int(thread)) == allowed
 
 
 def test_eager_calls_and_programs_at_once():

@@ -145,17 +145,48 @@ def test_large_shapes_are_only_described():
         assert isinstance(library().convolution_implementation(numbers), str)
 
 
-@pytest.mark.parametrize("numbers", [
-    [1, 4, 5], [1, 4, 5, 6, 0, 0, 0], [0, 4, 5, 6, 0, 0], [1, -4, 5, 6, 0, 0], [1, 4, 2 ** 31, 6, 0, 0],
-    [2 ** 30, 2 ** 30, 2 ** 30, 2 ** 30, 0, 0], [1, 4, 5, 6, 2, 0], [1, 4, 5, 6, 0, -1], [1, 4, 5, 7, 0, 0],
-    [2, 4, 5, 6, 0, 0], [1, 5, 5, 6, 0, 0],
-])
-def test_products_that_make_no_sense(numbers):
+# One product [4, 6] x [6, 5], and what is wrong when a number of its description is another one.
+PRODUCT = [0, 1, 4, 5, 6, 0, 0, 0, 0, 0]
+WRONG_PRODUCTS = [
+    (0, 2, "unknown type"), (0, -1, "unknown type"), (1, 0, "out of range"), (2, -4, "out of range"),
+    (3, 2 ** 31, "out of range"), (4, 2 ** 62, "out of range"), (4, 7, "another size"), (2, 5, "another size"),
+    (1, 2, "another size"), (5, 2, "a flag"), (6, -1, "a flag"), (7, 2, "what comes behind"),
+    (8, -1, "what comes behind"), (9, 2 ** 40, "what comes behind"),
+]
+
+
+def product_with(position, value):
+    return np.array([value if i == position else n for i, n in enumerate(PRODUCT)], np.int64)
+
+
+@pytest.mark.parametrize(("position", "value", "message"), WRONG_PRODUCTS)
+def test_products_that_make_no_sense(position, value, message):
     a, b, result = np.ones((4, 6), np.float32), np.ones((6, 5), np.float32), np.ones((4, 5), np.float32)
-    library().call("everflow_product", np.array([0, 1, 4, 5, 6, 0, 0], np.int64), a, b, result)
+    library().call("everflow_product", np.array(PRODUCT, np.int64), a, b, None, None, result)
     np.testing.assert_array_equal(result, np.full((4, 5), 6))
-    with pytest.raises(RuntimeError):
-        library().call("everflow_product", np.array(numbers, np.int64), a, b, result)
+    with pytest.raises(RuntimeError, match=message):
+        library().call("everflow_product", product_with(position, value), a, b, None, None, result)
+
+
+def test_products_of_another_description_or_size():
+    a, b, result = np.ones((4, 6), np.float32), np.ones((6, 5), np.float32), np.ones((4, 5), np.float32)
+    for numbers in ([], PRODUCT[:-1], [*PRODUCT, 0]):
+        with pytest.raises(RuntimeError, match="incomplete"):
+            library().call("everflow_product", np.array(numbers, np.int64), a, b, None, None, result)
+    numbers = product_with(0, 0)
+    numbers[1:5] = 2 ** 30
+    with pytest.raises(RuntimeError, match="too many elements"):
+        library().call("everflow_product", numbers, a, b, None, None, result)
+    for position in (7, 9):  # behind several products, or behind bfloat16
+        for other, value in ((0, 1), (1, 2)):
+            numbers = product_with(position, 1)
+            numbers[other] = value
+            with pytest.raises(RuntimeError, match="belongs to one product in single precision"):
+                library().call("everflow_product", numbers, a, b, None, None, result)
+    for position, behind in ((7, (None, result)), (7, (np.ones(4, np.float32), None)), (9, (None, None)),
+                             (9, (None, b)), (0, (np.ones(5, np.float32), None)), (0, (None, result))):
+        with pytest.raises(RuntimeError, match="has another size"):
+            library().call("everflow_product", product_with(position, int(position > 0)), a, b, *behind, result)
 
 
 def test_before_onednn_is_loaded(tmp_path):
@@ -252,10 +283,20 @@ def test_xla_gives_numbers_of_another_kind(numbers):
 
 def test_xla_gives_products_that_make_no_sense():
     shapes = [(4, 6), (6, 5), (4, 5)]
-    np.testing.assert_array_equal(
-        ffi(np.array([0, 1, 4, 5, 6, 0, 0]), shapes, target="everflow_product"), np.full((4, 5), 6))
-    for numbers in ([1, 4, 5], [0, 4, 5, 6, 0, 0], [1, 4, 5, 7, 0, 0], [1, 4, 5, 6, 2, 0], [2 ** 62] * 6):
-        with pytest.raises(Exception, match="product|another size"):
+    np.testing.assert_array_equal(ffi(np.array(PRODUCT), shapes, target="everflow_product"), np.full((4, 5), 6))
+    for position, value, message in WRONG_PRODUCTS:
+        with pytest.raises(Exception, match=message):
+            ffi(product_with(position, value), shapes, target="everflow_product")
+    for numbers in ([1, 4, 5], PRODUCT[:-1], [2 ** 62] * 9):
+        with pytest.raises(Exception, match="incomplete"):
             ffi(np.array(numbers), shapes, target="everflow_product")
     with pytest.raises(Exception, match="unexpected type"):
-        ffi(np.array([0, 1, 4, 5, 6, 0, 0]), shapes, (np.float32, np.int32, np.float32), "everflow_product")
+        ffi(np.array(PRODUCT), shapes, (np.float32, np.int32, np.float32), "everflow_product")
+    types = [np.float32] * 5
+    for numbers, given in ((PRODUCT, [(4, 6), (4, 5)]), (PRODUCT, [(4, 6), (6, 5), (5,), (4, 5)]),
+                           (product_with(7, 1), shapes), (product_with(9, 1), shapes)):
+        with pytest.raises(Exception, match="number of operands"):
+            ffi(np.array(numbers), given, types[:len(given)], "everflow_product")
+    for position, behind, what in ((7, (4,), "the bias"), (9, (5, 5), "the features")):
+        with pytest.raises(Exception, match=f"{what} has another size"):
+            ffi(product_with(position, 1), [(4, 6), (6, 5), behind, (4, 5)], types[:4], "everflow_product")

@@ -14,7 +14,7 @@ from tests.runtime.native.cases import needs_native
 pytestmark = needs_native
 BFLOAT16 = np.dtype(tf.bfloat16.as_numpy_dtype)
 # oneDNN has kernels for bfloat16 where the processor has instructions for it.
-HAS_BFLOAT16 = library() is not None and bool(library().product_implementation(np.array([1, 1, 64, 64, 64, 0, 0])))
+HAS_BFLOAT16 = library() is not None and bool(library().product_implementation(np.array([1, 1, 64, 64, 64, 0, 0, 0, 0, 0])))
 needs_bfloat16 = pytest.mark.skipif(not HAS_BFLOAT16, reason="the processor has no products in bfloat16")
 TYPES = [np.dtype(np.float32), pytest.param(BFLOAT16, marks=needs_bfloat16)]
 
@@ -75,7 +75,7 @@ def described(a, b, transpose_a, transpose_b):
 def eager(a, b, transpose_a, transpose_b):
     numbers = described(a, b, transpose_a, transpose_b)
     result = np.full((*a.shape[:-2], *numbers[2:4]), 7, a.dtype)
-    library().call("everflow_product", numbers, a, b, result)
+    library().call("everflow_product", numbers, a, b, None, None, result)
     return result
 
 
@@ -206,3 +206,134 @@ def test_eager_products_that_numpy_does_as_well():
 def test_large_eager_products_of_sizes_that_do_not_fit():
     with pytest.raises(tf.errors.InvalidArgumentError, match="Matrix size-incompatible"):
         tf.matmul(np.ones((500, 300), np.float32), np.ones((400, 500), np.float32))
+
+
+# ---- what comes behind a product
+
+
+def behind_of(random, columns, rows, draw=None):
+    """Some of what may come behind, of numbers of which about half are not above 0."""
+    draw = draw or random.standard_normal
+    bias, relu, positive = (bool(n) for n in random.integers(0, 2, 3))
+    return native.Behind(draw(columns).astype(np.float32) if bias else None, relu,
+                         draw((rows, columns)).astype(np.float32) if positive else None)
+
+
+def with_behind(product, behind):
+    """As TensorFlow's operations have it: NaNs stay behind a rectifier."""
+    result = product if behind.bias is None else product + behind.bias
+    result = np.where(result < 0, 0, result) if behind.relu else result
+    return result if behind.positive is None else np.where(behind.positive > 0, result, 0)
+
+
+def eager_behind(a, b, transpose_a, transpose_b, behind):
+    numbers = native._described(a, b, transpose_a, transpose_b, behind)
+    result = np.full(numbers[2:4], 7, np.float32)
+    library().call("everflow_product", numbers, a, b, behind.bias, behind.positive, result)
+    return result
+
+
+def test_what_comes_behind_random_products():
+    random = np.random.default_rng(6)
+    for _ in range(200):
+        a, b, *transposed = random_operands(random)
+        a, b = a.reshape(-1, *a.shape[-2:])[0], b.reshape(-1, *b.shape[-2:])[0]
+        plain = eager(a, b, *transposed)
+        behind = behind_of(random, plain.shape[1], plain.shape[0])
+        np.testing.assert_allclose(eager_behind(a, b, *transposed, behind), with_behind(plain, behind),
+                                   rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(("a_shape", "b_shape"), [
+    ((700, 90), (90, 300)), ((90, 300), (300, 700)), ((20, 60_000), (60_000, 17)), ((900, 300), (300, 400)),
+])
+@pytest.mark.parametrize("transposed", [(False, False), (True, False), (False, True)])
+def test_what_comes_behind_pieces(a_shape, b_shape, transposed):
+    """However a product is cut, each piece gets what belongs to it; NaN and infinity are carried through."""
+    random = np.random.default_rng(7)
+    a, b = (np.ascontiguousarray(m.T if t else m).astype(np.float32) for m, t in zip(
+        (random.standard_normal(a_shape), random.standard_normal(b_shape)), transposed))
+    a.flat[::977] = random.choice([np.nan, np.inf, -np.inf], a.flat[::977].shape)
+    plain = eager(a, b, *transposed)
+
+    def draw(shape):
+        return random.choice([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0], shape)
+
+    for _ in range(8):
+        behind = behind_of(random, *plain.shape[::-1], draw)
+        with np.errstate(invalid="ignore"):
+            np.testing.assert_array_equal(eager_behind(a, b, *transposed, behind), with_behind(plain, behind))
+
+
+def watched_calls(monkeypatch):
+    """The flags of what comes behind, of each product that is compiled from now on."""
+    found = []
+    call = jax.ffi.ffi_call
+
+    def watched(target, *args, **kwargs):
+        def note(*given, **attrs):
+            if target == "everflow_product":
+                found.append(tuple(attrs["numbers"][-3:].tolist()))
+            return call(target, *args, **kwargs)(*given, **attrs)
+        return note
+
+    monkeypatch.setattr(jax.ffi, "ffi_call", watched)
+    monkeypatch.setenv("EVERFLOW_CACHE", "0")
+    return found
+
+
+def dense_layers(x, w1, b1, w2):
+    """Two layers behind a reshape, as `tensordot` makes them, and their gradients."""
+    with tf.GradientTape() as tape:
+        tape.watch([x, w1, b1, w2])
+        hidden = tf.nn.relu(tf.tensordot(x, w1, 1) + b1)
+        loss = tf.reduce_sum(tf.tensordot(hidden, w2, 1) ** 2)
+    return [loss, *tape.gradient(loss, [x, w1, b1, w2])]
+
+
+def test_dense_layers(monkeypatch):
+    monkeypatch.setattr(native, "_is_measured_faster", lambda found, numbers: True)
+    found = watched_calls(monkeypatch)
+    random = np.random.default_rng(8)
+    shapes = ((4, 160, 70), (70, 430), (430,), (430, 90))
+    double = [tf.constant(random.standard_normal(shape) / 8) for shape in shapes]
+    single = [tf.cast(value, tf.float32) for value in double]
+    results = tf.function(dense_layers, jit_compile=True)(*single)
+    for ours, exact in zip(results, dense_layers(*double)):
+        np.testing.assert_allclose(ours.numpy(), exact.numpy(), rtol=2e-4, atol=2e-4)
+    assert (1, 1, 0) in found, "the bias and the rectifier are computed with the first product"
+    assert (0, 0, 1) in found, "the gradient of the rectifier with that of the second by its input"
+
+
+def test_small_results_take_a_bias_only(monkeypatch):
+    monkeypatch.setattr(native, "_is_measured_faster", lambda found, numbers: True)
+    found = watched_calls(monkeypatch)
+    a, b = tf.ones([30, 40]), tf.ones([40, 50])
+    result = tf.function(lambda a, b: tf.nn.relu(a @ b - 41.0 * tf.ones([50])), jit_compile=True)(a, b)
+    np.testing.assert_array_equal(result, np.zeros((30, 50)))
+    tf.function(lambda a, b: tf.nn.relu(a @ b + tf.ones([50])), jit_compile=True)(a, b)
+    assert found == [(0, 0, 0), (1, 0, 0)]
+
+
+def test_what_comes_behind_under_vectorized_map(monkeypatch):
+    monkeypatch.setattr(native, "_is_measured_faster", lambda found, numbers: True)
+    random = np.random.default_rng(9)
+    x, w, b = (tf.constant(random.standard_normal(s), tf.float32) for s in ((3, 520, 40), (40, 530), (530,)))
+
+    def layer(x):
+        return tf.nn.relu(x @ w + b)
+
+    mapped = tf.function(lambda x: tf.vectorized_map(layer, x), jit_compile=True)(x)
+    np.testing.assert_allclose(mapped.numpy(), np.stack([layer(row).numpy() for row in x]), rtol=1e-5, atol=1e-5)
+
+
+def test_the_second_operand_of_a_gradient_is_not_what_is_held_back(monkeypatch):
+    monkeypatch.setattr(native, "_is_measured_faster", lambda found, numbers: True)
+    random = np.random.default_rng(10)
+    a, b, dy = (tf.constant(random.standard_normal(s), tf.float32) for s in ((520, 40), (40, 530), (520, 530)))
+
+    def program(a, b, dy):
+        return tf.raw_ops.ReluGrad(gradients=dy, features=a @ b)
+
+    ours = tf.function(program, jit_compile=True)(a, b, dy)
+    np.testing.assert_allclose(ours.numpy(), program(a, b, dy).numpy(), rtol=1e-6)

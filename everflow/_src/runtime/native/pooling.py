@@ -54,8 +54,14 @@ def eager(kind: int, pool: Any, x_shape: Sequence[int], x: np.ndarray | None, y:
     return result
 
 
-def compiled(kind: int, jax: Any, pool: Any, x_shape: Sequence[int], *operands: Any, otherwise: Callable[..., Any]
-             ) -> Any:
+def compiles(kind: int, jax: Any, dtype: Any, pool: Any, x_shape: Sequence[int]) -> bool:
+    """Whether `compiled` would take it."""
+    return (dtype == np.float32 and _is_measured_faster(kind, pool, x_shape)
+            and _described(kind, pool, x_shape) is not None and compiled_library(jax) is not None)
+
+
+def compiled(kind: int, jax: Any, pool: Any, x_shape: Sequence[int], *operands: Any, otherwise: Callable[..., Any],
+             positive: bool = False) -> Any:
     """The same of tracers, as a call inside of the program that is being compiled; None where XLA does as well.
 
     Args:
@@ -65,12 +71,11 @@ def compiled(kind: int, jax: Any, pool: Any, x_shape: Sequence[int], *operands: 
       x_shape: shape of the images.
       operands: what the kind needs of the images, their maxima and the gradient of what was pooled, in this order.
       otherwise: computes the same of the operands by XLA; it stands in under `vmap`.
+      positive: of the gradient of a maximum: where the images are not above 0, it is 0.
     """
-    if any(a.dtype != np.float32 for a in operands) or not _is_measured_faster(kind, pool, x_shape):
+    if not all(compiles(kind, jax, a.dtype, pool, x_shape) for a in operands):
         return None
-    numbers = _described(kind, pool, x_shape)
-    if numbers is None or compiled_library(jax) is None:
-        return None
+    numbers = _described(kind, pool, x_shape, positive)
     target = jax.ffi.ffi_call(
         "everflow_pooling", jax.ShapeDtypeStruct(_result_shape(kind, pool, x_shape), np.float32))
     return with_vmap(jax, lambda *given: target(*given, numbers=numbers), otherwise)(*operands)
@@ -93,7 +98,7 @@ def _work(pool: Any, x_shape: Sequence[int]) -> int:
     return int(x_shape[0]) * int(x_shape[-1]) * math.prod(pool.outputs) * math.prod(pool.windows)
 
 
-def _described(kind: int, pool: Any, x_shape: Sequence[int]) -> np.ndarray | None:
+def _described(kind: int, pool: Any, x_shape: Sequence[int], positive: bool = False) -> np.ndarray | None:
     """The description that `PoolingShape` in kernels/pooling.h reads; None for what it does not take."""
     dims = len(pool.windows)
     if dims > 3:
@@ -104,7 +109,7 @@ def _described(kind: int, pool: Any, x_shape: Sequence[int]) -> np.ndarray | Non
     spare = 3 - dims
     for extents in (pool.sizes, pool.windows, pool.outputs, pool.strides):
         rows += [*[1] * spare, *extents]
-    return np.array([*rows, *[0] * spare, *(b for b, _ in pool.pads)], np.int64)
+    return np.array([*rows, *[0] * spare, *(b for b, _ in pool.pads), positive], np.int64)
 
 
 def _result_shape(kind: int, pool: Any, x_shape: Sequence[int]) -> tuple[int, ...]:

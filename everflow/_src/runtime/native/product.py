@@ -17,12 +17,14 @@ import functools
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from everflow._src.framework import dtypes
+from everflow._src.runtime.native.convolution import with_vmap
 from everflow._src.runtime.native.library import Library, compiled_library, library
+from everflow._src.runtime.unfinished import Unfinished, where_positive
 
 # Fewer multiplications than this NumPy's BLAS does on one thread.
 LEAST_EAGER_WORK = 4_000_000
@@ -33,6 +35,8 @@ _LEAST_BLOCKED_WORK = 2_000_000
 _LEAST_TRANSPOSED_WORK = 500_000
 _LEAST_WORK_IN_LOOP = 8_000_000
 _SHORT = 16
+# Results of fewer numbers are still in the cache when XLA goes through them once more.
+_LARGE_RESULT = 1 << 18
 # Where the description of products has the number of rows; that of columns is next, then the length of the sums.
 _ROWS = 2
 _TYPES = {np.dtype(np.float32): 0, np.dtype(dtypes.bfloat16.numpy_dtype): 1}
@@ -63,11 +67,33 @@ def is_left_to_xla() -> bool:
     return getattr(_left, "active", False)
 
 
-def _described(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> np.ndarray:
+class Behind(NamedTuple):
+    """What is done to one product in single precision in the same go, in this order.
+
+    bias: added to every row. relu: True takes the maximum with 0. positive: an array of the shape of the result; it
+    becomes 0 where that is not above 0.
+    """
+
+    bias: Any = None
+    relu: bool = False
+    positive: Any = None
+
+    def flags(self) -> list[bool]:
+        return [self.bias is not None, self.relu, self.positive is not None]
+
+    def operands(self) -> list[Any]:
+        return [v for v in (self.bias, self.positive) if v is not None]
+
+
+NOTHING = Behind()
+
+
+def _described(a: Any, b: Any, transpose_a: bool, transpose_b: bool, behind: Behind = NOTHING) -> np.ndarray:
     """The description that `ProductShape` in kernels/product.h reads."""
     rows, inner = a.shape[-2:][::-1] if transpose_a else a.shape[-2:]
     columns, count = b.shape[-2 if transpose_b else -1], math.prod(a.shape[:-2])
-    return np.array([_TYPES[np.dtype(a.dtype)], count, rows, columns, inner, transpose_a, transpose_b], np.int64)
+    numbers = [_TYPES[np.dtype(a.dtype)], count, rows, columns, inner, transpose_a, transpose_b, *behind.flags()]
+    return np.array(numbers, np.int64)
 
 
 def eager(a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
@@ -82,7 +108,7 @@ def eager(a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
     left, right = (np.ascontiguousarray(m.T if t else m) for m, t in ((a, transpose_a), (b, transpose_b)))
     numbers = _described(left, right, transpose_a, transpose_b)
     result = np.empty((a.shape[0], b.shape[1]), np.float32)
-    found.call("everflow_product", numbers, left, right, result)
+    found.call("everflow_product", numbers, left, right, None, None, result)
     return result
 
 
@@ -98,6 +124,35 @@ def compiled(jax: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool, oth
     """
     return None if is_left_to_xla() or not _is_faster(jax, a, b, transpose_a, transpose_b) else _mappable(
         jax, transpose_a, transpose_b, otherwise)(a, b)
+
+
+def held_back(jax: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool, otherwise: Callable[[Any, Any], Any]
+              ) -> Unfinished | None:
+    """The product of two matrices of single precision, yet to be computed with what comes behind it; None as above."""
+    if a.ndim != 2 or a.dtype != np.float32 or is_left_to_xla() or not _is_faster(jax, a, b, transpose_a, transpose_b):
+        return None
+    plain = _mappable(jax, transpose_a, transpose_b, otherwise)
+    shape = tuple(int(n) for n in _described(a, b, transpose_a, transpose_b)[_ROWS:_ROWS + 2])
+
+    def compute(**later: Any) -> Any:
+        if not later:
+            return plain(a, b)
+        behind = Behind(**later)
+        numbers = _described(a, b, transpose_a, transpose_b, behind)
+        target = jax.ffi.ffi_call("everflow_product", jax.ShapeDtypeStruct(shape, a.dtype))
+
+        def mapped(a: Any, b: Any, *operands: Any) -> Any:
+            rest = iter(operands)
+            result = plain(a, b)
+            result = result if behind.bias is None else result + next(rest)
+            result = jax.numpy.maximum(result, jax.numpy.zeros((), result.dtype)) if behind.relu else result
+            return result if behind.positive is None else where_positive(jax.numpy, next(rest), result)
+
+        product = with_vmap(jax, lambda *given: target(*given, numbers=numbers), mapped)
+        return product(a, b, *behind.operands())
+
+    takes = Behind._fields if math.prod(shape) >= _LARGE_RESULT else Behind._fields[:1]
+    return Unfinished(shape, a.dtype, compute, takes)
 
 
 def dot_general(jax: Any, a: Any, b: Any, params: dict[str, Any], is_mapped: bool = False, in_loop: bool = False

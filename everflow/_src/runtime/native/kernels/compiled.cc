@@ -100,16 +100,24 @@ ffi::Error convolution_handler(ffi::ThreadPool pool, ffi::RemainingArgs argument
   });
 }
 
-ffi::Error product_handler(ffi::ThreadPool pool, ffi::AnyBuffer a, ffi::AnyBuffer b, ffi::Result<ffi::AnyBuffer> result,
+ffi::Error product_handler(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::Result<ffi::AnyBuffer> result,
                            ffi::Span<const int64_t> numbers) {
   return guarded([&] {
     const auto shape = ProductShape::parse(numbers.begin(), static_cast<int64_t>(numbers.size()));
+    const size_t expected_operands = 2 + shape.bias + shape.positive;
+    if (arguments.size() != expected_operands) throw Failure("product: an unexpected number of operands");
+    const ffi::AnyBuffer a = operand(arguments, 0), b = operand(arguments, 1);
     const auto type = shape.type == 1 ? ffi::DataType::BF16 : ffi::DataType::F32;
     require(shape.count * shape.rows * shape.inner, type, a, "the first operand");
     require(shape.count * shape.inner * shape.columns, type, b, "the second operand");
     require(shape.count * shape.rows * shape.columns, type, *result, "the result");
+    ProductBehind behind;
+    if (shape.bias) behind.bias = floats(operand(arguments, 2), shape.columns, "the bias");
+    if (shape.positive) {
+      behind.positive = floats(operand(arguments, 2 + shape.bias), shape.rows * shape.columns, "the features");
+    }
     XlaWorkers workers(pool);
-    product(workers, shape, a.untyped_data(), b.untyped_data(), result->untyped_data());
+    product(workers, shape, a.untyped_data(), b.untyped_data(), behind, result->untyped_data());
   });
 }
 
@@ -221,8 +229,7 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(everflow_compiled_convolution, everflow::convoluti
 XLA_FFI_DEFINE_HANDLER_SYMBOL(everflow_compiled_product, everflow::product_handler,
                               ffi::Ffi::Bind()
                                   .Ctx<ffi::ThreadPool>()
-                                  .Arg<ffi::AnyBuffer>()
-                                  .Arg<ffi::AnyBuffer>()
+                                  .RemainingArgs()
                                   .Ret<ffi::AnyBuffer>()
                                   .Attr<ffi::Span<const int64_t>>("numbers"));
 

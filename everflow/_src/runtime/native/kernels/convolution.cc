@@ -308,12 +308,6 @@ char* at(const void* base, int64_t offset, const ConvolutionShape& shape) {
   return static_cast<char*>(const_cast<void*>(base)) + offset * element_bytes(shape);
 }
 
-// max(., 0) in place. oneDNN has it as a post-operation, which makes zeros of NaNs.
-EVERFLOW_VECTORS
-void rectify(float* numbers, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) numbers[i] = numbers[i] < 0.0f ? 0.0f : numbers[i];
-}
-
 // What comes behind the convolution, done to one piece of its result while that is in the cache.
 void work_on(const Piece& piece, const ConvolutionShape& shape, const ChannelTerms& behind, float* result) {
   float* numbers = result + piece.result_offset;

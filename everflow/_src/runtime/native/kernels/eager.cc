@@ -92,15 +92,18 @@ int everflow_product_implementation(const int64_t* numbers, int64_t count, char*
   });
 }
 
-int everflow_product(const int64_t* numbers, int64_t count, const void* a, const void* b, void* result,
-                     const int64_t* sizes, char* message) {
+// `sizes`: bytes of the operands, the bias and the features (0 for what the shape does not name) and the result.
+int everflow_product(const int64_t* numbers, int64_t count, const void* a, const void* b, const float* bias,
+                     const float* positive, void* result, const int64_t* sizes, char* message) {
   return guarded(message, [&] {
     const auto shape = everflow::ProductShape::parse(numbers, count);
     const int64_t bytes = (shape.type == 1 ? 2 : 4) * shape.count;
     require_bytes(shape.rows * shape.inner * bytes, sizes[0], "the first operand");
     require_bytes(shape.inner * shape.columns * bytes, sizes[1], "the second operand");
-    require_bytes(shape.rows * shape.columns * bytes, sizes[2], "the result");
-    everflow::product(everflow::own_workers(), shape, a, b, result);
+    require_bytes(shape.bias ? shape.columns * bytes : 0, sizes[2], "the bias");
+    require_bytes(shape.positive ? shape.rows * shape.columns * bytes : 0, sizes[3], "the features");
+    require_bytes(shape.rows * shape.columns * bytes, sizes[4], "the result");
+    everflow::product(everflow::own_workers(), shape, a, b, {bias, positive}, result);
   });
 }
 

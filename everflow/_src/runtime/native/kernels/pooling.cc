@@ -133,11 +133,12 @@ EVERFLOW_INLINE int64_t take_average(Elements e, const float* from, int64_t firs
 // The gradient goes to the first element that equals the maximum.
 template <typename Vector>
 EVERFLOW_INLINE int64_t give_to_first(Elements e, const float* from, int64_t first, int64_t channels, const float* y,
-                                      const float* dy, float* to) {
+                                      const float* dy, bool positive, float* to) {
   constexpr int64_t kLanes = sizeof(Vector) / sizeof(float);
   for (; first + kLanes <= channels; first += kLanes) {
     const Vector most = at<Vector>(y + first), nothing = {};
     Vector left = at<Vector>(dy + first);
+    if (positive) left = most > nothing ? left : nothing;
     for (int64_t i = 0; i < e.count; ++i) {
       if (e.places[i] == kPadding) {
         left = most == kLowest ? nothing : left;
@@ -177,7 +178,7 @@ EVERFLOW_INLINE int64_t pool_window(const PoolingShape& s, Elements e, const Mem
     case PoolingShape::kMaximum: return take_maximum<Vector>(e, m.from, first, channels, m.to);
     case PoolingShape::kAverage: return take_average<Vector>(e, m.from, first, channels, m.to);
     case PoolingShape::kMaximumGradient:
-      return give_to_first<Vector>(e, m.from, first, channels, m.maximum, m.gradient, m.to);
+      return give_to_first<Vector>(e, m.from, first, channels, m.maximum, m.gradient, s.positive, m.to);
     default: return give_to_all<Vector>(e, first, channels, m.gradient, m.to);
   }
 }
@@ -284,6 +285,8 @@ PoolingShape PoolingShape::parse(const int64_t* numbers, int64_t count) {
   PoolingShape s;
   std::memcpy(&s, numbers, sizeof(s));
   require(s.kind >= 0 && s.kind <= 3, "unknown kind");
+  require(s.positive == 0 || (s.positive == 1 && s.kind == kMaximumGradient),
+          "only the gradient of a maximum asks whether it is positive");
   for (int64_t extent : {s.batch, s.channels}) {
     require(extent > 0 && extent < kLargestExtent, "an extent is out of range");
   }

@@ -10,12 +10,13 @@ namespace everflow {
 // The numbers of one pooling, in the order in which Python packs them. Fewer than three spatial dimensions have extents
 // of one in front.
 struct PoolingShape {
-  static constexpr int kNumbers = 18;
+  static constexpr int kNumbers = 19;
   enum Kind : int64_t { kMaximum = 0, kMaximumGradient = 1, kAverage = 2, kAverageGradient = 3 };
 
   int64_t kind;
   int64_t batch, channels;
   int64_t size[3], window[3], output[3], stride[3], before[3];
+  int64_t positive;  // of gradients of maxima: maxima that are not above 0 get none, as behind a rectifier
 
   // Throws Failure when the numbers contradict each other.
   static PoolingShape parse(const int64_t* numbers, int64_t count);

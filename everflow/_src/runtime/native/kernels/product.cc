@@ -81,7 +81,7 @@ class Work {
     const bool is_one = p_.last_product - p_.first_product == 1;
     const bool columns_cut = p_.columns != s_.columns;
     if (s_.type == 1 && !has_bfloat16()) return nullptr;
-    if (p_.inner != s_.inner || (columns_cut && (!is_one || s_.type == 0)) ||
+    if (p_.inner != s_.inner || (columns_cut && (!is_one || (s_.type == 0 && !s_.transpose_b))) ||
         (rows_cut && (!is_one || !can_be_packed()))) {
       return nullptr;
     }
@@ -156,7 +156,7 @@ std::vector<Piece> cut(const ProductShape& s, int64_t threads) {
   // A transposed right matrix is rearranged by whoever reads it, so each thread gets columns of its own. In bfloat16
   // the kernel for columns is only better than one thread where there is but one row.
   const bool by_rows = s.type == 1 ? s.count > 1 || s.rows > 1
-                                   : s.rows >= s.columns && (!s.transpose_b || s.columns < 4 * kTile * threads);
+                                   : s.rows >= s.columns && (!s.transpose_b || s.columns < 4 * kTile * threads || s.rows >= 2 * s.columns);
   std::vector<Piece> pieces;
   if (s.count > 1 && s.count < threads && by_rows && !by_sums) {
     const int64_t parts = (threads + s.count - 1) / s.count;
@@ -186,6 +186,17 @@ std::vector<Piece> cut(const ProductShape& s, int64_t threads) {
   return pieces;
 }
 
+// What comes behind, done to a piece of the result.
+void work_on(const ProductShape& s, const ProductBehind& behind, const Piece& piece, float* result) {
+  if (!s.bias && !s.relu && !s.positive) return;
+  for (int64_t row = piece.row; row < piece.row + piece.rows; ++row) {
+    const int64_t first = row * s.columns + piece.column;
+    if (s.bias) add(behind.bias + piece.column, piece.columns, result + first);
+    if (s.relu) rectify(result + first, piece.columns);
+    if (s.positive) keep_where_positive(behind.positive + first, piece.columns, result + first);
+  }
+}
+
 int64_t threads_for(const ProductShape& s, const Workers& workers) {
   const double work = 2.0 * s.count * s.rows * s.columns * s.inner;
   return static_cast<int64_t>(std::min<double>(workers.count(), 1 + work / kWorthASecondThread));
@@ -209,6 +220,11 @@ ProductShape ProductShape::parse(const int64_t* numbers, int64_t count) {
   if (s.transpose_a < 0 || s.transpose_a > 1 || s.transpose_b < 0 || s.transpose_b > 1) {
     throw Failure("product: a flag is neither 0 nor 1");
   }
+  for (int64_t flag : {s.bias, s.relu, s.positive}) {
+    if (flag != 0 && (flag != 1 || s.type != 0 || s.count != 1)) {
+      throw Failure("product: what comes behind belongs to one product in single precision");
+    }
+  }
   return s;
 }
 
@@ -230,8 +246,10 @@ std::string product_implementation(const ProductShape& s) {
   return name;
 }
 
-void product(Workers& workers, const ProductShape& s, const void* a, const void* b, void* result) {
+void product(Workers& workers, const ProductShape& s, const void* a, const void* b, const ProductBehind& behind,
+             void* result) {
   const int64_t threads = threads_for(s, workers);
+  float* numbers = static_cast<float*>(result);
   std::vector<Piece> pieces = cut(s, threads);
   if (s.type == 1 && !std::all_of(pieces.begin(), pieces.end(), [&](const Piece& piece) {
         return Work(s, piece).blocked() != nullptr;
@@ -241,7 +259,11 @@ void product(Workers& workers, const ProductShape& s, const void* a, const void*
   }
   const int count = static_cast<int>(pieces.size());
   if (!sums_are_cut(s, threads)) {
-    parallel(workers, count, [&](int i) { Work(s, pieces[i]).run(a, b, result); });
+    parallel(workers, count, [&](int i) {
+      const Piece& piece = pieces[i];
+      Work(s, piece).run(a, b, result);
+      work_on(s, behind, piece, numbers);
+    });
     return;
   }
   // Every thread sums a part of each, and the parts are added in order.
@@ -251,7 +273,8 @@ void product(Workers& workers, const ProductShape& s, const void* a, const void*
   parallel(workers, count, [&](int i) {
     Work(s, pieces[i]).run(a, b, i == 0 ? result : sums[i - 1].data());
   });
-  for (const Scratch& sum : sums) add(sum.floats(), elements, static_cast<float*>(result));
+  for (const Scratch& sum : sums) add(sum.floats(), elements, numbers);
+  work_on(s, behind, {0, 1, 0, s.rows, 0, s.columns, 0, s.inner}, numbers);
 }
 
 }  // namespace everflow

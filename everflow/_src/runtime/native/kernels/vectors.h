@@ -17,4 +17,10 @@ namespace everflow {
 // total += values.
 void add(const float* values, int64_t count, float* total);
 
+// max(., 0) in place; NaNs stay. oneDNN has it as a post-operation, which makes zeros of them.
+void rectify(float* numbers, int64_t count);
+
+// Zero in place where `features` are not above 0.
+void keep_where_positive(const float* features, int64_t count, float* numbers);
+
 }  // namespace everflow
