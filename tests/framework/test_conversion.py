@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import everflow as tf
+from everflow._src.framework.conversion import operand_of
+from everflow._src.framework.tensor import EagerTensor
 
 
 @pytest.mark.parametrize("value, dtype, shape", [
@@ -88,6 +90,27 @@ def test_arrays_like_objects():
     assert tf.convert_to_tensor(np.arange(6)[::2]).numpy().tolist() == [0, 2, 4]
     big_endian = np.arange(3, dtype=">i4")
     assert tf.convert_to_tensor(big_endian).numpy().tolist() == [0, 1, 2]
+
+
+def test_large_operands_are_brought_to_where_xla_takes_them_as_they_lie():
+    memory = np.arange(40_001, dtype=np.float32)
+    begin = 1 if memory.ctypes.data % 64 == 0 else 0
+    tensor = EagerTensor(memory[begin:begin + 40_000])
+    value = operand_of(tensor)
+    assert value.ctypes.data % 64 == 0 and tensor._value is value and operand_of(tensor) is value
+    np.testing.assert_array_equal(value, memory[begin:begin + 40_000])
+    small = EagerTensor(memory[1:9])
+    assert operand_of(small) is small._value and np.shares_memory(small._value, memory)
+    scalar = tf.constant(3)
+    assert operand_of(scalar) is scalar._value
+
+    @tf.function
+    def double(x):
+        return x + x
+
+    tensor = EagerTensor(memory[begin:begin + 40_000])
+    np.testing.assert_array_equal(double(tensor).numpy(), 2 * memory[begin:begin + 40_000])
+    assert tensor._value.ctypes.data % 64 == 0
 
 
 def test_values_are_copied():

@@ -165,9 +165,22 @@ def _from_numpy(value: Any, dtype: DType | None, wanted: np.dtype | None) -> Any
         return value.astype(wanted)
 
 
+def operand_of(tensor: Any) -> Any:
+    """The value of an eager tensor, as an operand of a program.
+
+    XLA copies operands anew for each call that have gaps, or do not begin at a multiple of 64 bytes, where few of
+    NumPy's begin. A large one is brought to where it can be taken as it lies, and the tensor keeps it so.
+    """
+    value = tensor._value
+    if type(value) is np.ndarray and value.nbytes >= _LARGE and (
+        value.ctypes.data % _ALIGNMENT or not value.flags.c_contiguous
+    ):
+        value = tensor._value = _copied(value)
+    return value
+
+
 def _copied(value: np.ndarray) -> np.ndarray:
-    """A copy that compiled programs take as it lies: XLA copies operands anew for each call that do not begin at a
-    multiple of 64 bytes, where NumPy's never begin that are large."""
+    """A copy that compiled programs take as it lies (see `operand_of`)."""
     if value.nbytes < _LARGE:
         return value.copy()
     memory = np.empty(value.nbytes + _ALIGNMENT, np.uint8)

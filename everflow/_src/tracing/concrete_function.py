@@ -16,7 +16,7 @@ from everflow._src.autodiff.functional import (
 )
 from everflow._src.framework import nest
 from everflow._src.framework.context import LOCAL, STATE, current_graph
-from everflow._src.framework.conversion import convert
+from everflow._src.framework.conversion import convert, operand_of
 from everflow._src.framework.errors import InvalidArgumentError
 from everflow._src.framework.export import export
 from everflow._src.framework.func_graph import FuncGraph, GraphFunction
@@ -243,7 +243,7 @@ class ConcreteFunction:
         inputs = [*tensors, *self._captured] if self._captured else tensors
         if not STATE.busy:
             results = [as_eager(r) for r in
-                       program_of(self.function).execute([t._value for t in inputs], HOST_FRAME)]
+                       program_of(self.function).execute([operand_of(t) for t in inputs], HOST_FRAME)]
         else:
             graph = current_graph()
             if graph is None:

@@ -14,7 +14,8 @@ from tests.runtime.native.cases import needs_native
 pytestmark = needs_native
 BFLOAT16 = np.dtype(tf.bfloat16.as_numpy_dtype)
 # oneDNN has kernels for bfloat16 where the processor has instructions for it.
-HAS_BFLOAT16 = library() is not None and bool(library().product_implementation(np.array([1, 1, 64, 64, 64, 0, 0, 0, 0, 0])))
+SQUARE = np.array([1, 1, 64, 64, 64, 0, 0, 0, 0, 0])
+HAS_BFLOAT16 = library() is not None and bool(library().product_implementation(SQUARE))
 needs_bfloat16 = pytest.mark.skipif(not HAS_BFLOAT16, reason="the processor has no products in bfloat16")
 TYPES = [np.dtype(np.float32), pytest.param(BFLOAT16, marks=needs_bfloat16)]
 
