@@ -6,6 +6,7 @@ keeps its settings.  A GPU's memory is taken as it is needed.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -59,6 +60,16 @@ def is_left_behind() -> bool:
     return was_loading or "jax" in sys.modules
 
 
+def _run_small_programs_at_once(jax: Any) -> None:
+    """Has XLA run programs that need no second thread on the thread that calls them, as far as a CPU is concerned.
+
+    Handing them to another thread, and waiting for it to wake up, takes longer than most of them do. Where jax was
+    used before, it has started as it was told then.
+    """
+    with contextlib.suppress(AttributeError):  # a jax without this setting
+        jax.config.update("jax_cpu_enable_async_dispatch", False)
+
+
 def _load() -> Any:
     # TensorFlow and jax both used to take all of a GPU's memory at once; everflow does not.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
@@ -67,6 +78,7 @@ def _load() -> Any:
     import jax.extend.core
     import jax.numpy as jnp
 
+    _run_small_programs_at_once(jax)
     x64: Any = getattr(jax, "enable_x64", None)
     if not callable(x64):
         import jax.experimental

@@ -1,6 +1,7 @@
 """Convolutions by the native kernels against double precision, eagerly and inside of compiled programs."""
 
 import functools
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -460,3 +461,22 @@ def test_vectorized_map(jit_compile):
     for index, result in enumerate(results):
         expected = np.stack([row[index].numpy() for row in one_by_one])
         np.testing.assert_allclose(result.numpy(), expected, rtol=1e-4, atol=1e-3)
+
+
+def _halves_its_vectors():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+    except OSError:
+        return False
+    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return (facts.get("vendor_id"), facts.get("cpu family")) == ("AuthenticAMD", "25") and "avx512f" in facts["flags"]
+
+
+@pytest.mark.skipif(not _halves_its_vectors(), reason="the processor has no vectors of 512 bits that it halves")
+@pytest.mark.parametrize(("channels", "kernel"), [
+    (8, "avx2"), (40, "avx2"), (100, "avx2"), (64, "avx512"), (48, "avx512"),
+])
+def test_narrow_vectors_where_wide_ones_would_be_padding(channels, kernel):
+    case = Case((2, 20, 20, 32), (3, 3, 32, channels), (1, 1), (1, 1), "SAME")
+    numbers = native._numbers(FORWARD, np.float32, case.x_shape, case.w_shape, case.geometry)
+    assert kernel in library().convolution_implementation(numbers)

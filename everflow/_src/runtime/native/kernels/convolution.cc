@@ -144,6 +144,27 @@ MemoryDesc filter_desc(const ConvolutionShape& s, dnnl_data_type_t type, bool pl
   return describe(count + static_cast<int>(s.dims), sizes, type, plain ? strides : nullptr);
 }
 
+// The last block of channels is computed as if it were full. Where vectors of 256 bits are as fast as longer ones,
+// they are faster if that makes the blocks less than this part of what they are.
+constexpr double kNarrower = 0.95;
+
+bool wants_narrow_vectors(const ConvolutionShape& s) {
+  if (s.type != 0 || s.groups != 1 || s.kind != ConvolutionShape::kForward || !has_halved_vectors()) return false;
+  const auto in_blocks = [&](int64_t size) { return static_cast<double>((s.out_channels + size - 1) / size * size); };
+  return in_blocks(8) < kNarrower * in_blocks(16);
+}
+
+// Goes on to oneDNN's blocked kernel for vectors of 256 bits; false, with `desc` used up, where there is none.
+bool advance_to_narrow(dnnl_primitive_desc_t desc) {
+  const DnnlApi& api = dnnl();
+  for (;;) {
+    const char* name = nullptr;
+    check(api.dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, &name), "convolution");
+    if (std::string(name) == "brgconv:avx2") return true;
+    if (api.dnnl_primitive_desc_next_impl(desc) != dnnl_success) return false;
+  }
+}
+
 std::shared_ptr<const Plan> make_plan(const ConvolutionShape& s) {
   OnThisThread single;
   std::lock_guard<std::mutex> lock(making_primitives());
@@ -169,11 +190,19 @@ std::shared_ptr<const Plan> make_plan(const ConvolutionShape& s) {
     plan->bias = describe(1, &s.out_channels, type_of(s), &stride_of_one);
   }
   MemoryDesc forward_filter = filter_desc(s, type_of(s), false);
-  check(api.dnnl_convolution_forward_primitive_desc_create(
-            &forward, api.engine, s.kind == ConvolutionShape::kForward ? dnnl_forward_inference : dnnl_forward_training,
-            dnnl_convolution_direct, plan->image.get(), forward_filter.get(), plan->bias.get(), plan->result.get(),
-            stride, dilation, before, behind, attributes.get()),
-        "convolution");
+  const auto describe_forward = [&] {
+    check(api.dnnl_convolution_forward_primitive_desc_create(
+              &forward, api.engine,
+              s.kind == ConvolutionShape::kForward ? dnnl_forward_inference : dnnl_forward_training,
+              dnnl_convolution_direct, plan->image.get(), forward_filter.get(), plan->bias.get(), plan->result.get(),
+              stride, dilation, before, behind, attributes.get()),
+          "convolution");
+  };
+  describe_forward();
+  if (wants_narrow_vectors(s) && !advance_to_narrow(forward)) {
+    api.dnnl_primitive_desc_destroy(forward);
+    describe_forward();
+  }
   if (s.kind == ConvolutionShape::kForward) {
     desc = forward;
   } else {

@@ -1,5 +1,9 @@
 #include "dnnl_api.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -84,6 +88,21 @@ dnnl_stream_t stream() {
     check(dnnl().dnnl_stream_create(&mine.stream, dnnl().engine, dnnl_stream_default_flags), "creating a stream");
   }
   return mine.stream;
+}
+
+bool has_halved_vectors() {
+#if defined(__x86_64__)
+  static const bool found = [] {
+    unsigned most, b, c, d, signature;
+    if (__get_cpuid(0, &most, &b, &c, &d) == 0 || b != signature_AMD_ebx) return false;
+    if (__get_cpuid(1, &signature, &b, &c, &d) == 0) return false;
+    const unsigned family = ((signature >> 8) & 0xf) + ((signature >> 20) & 0xff);
+    return family == 0x19;
+  }();
+  return found;
+#else
+  return false;
+#endif
 }
 
 MemoryDesc describe(int count, const int64_t* sizes, dnnl_data_type_t type, const int64_t* strides) {

@@ -41,6 +41,7 @@ class Failure : public std::runtime_error {
   X(dnnl_primitive_create)                              \
   X(dnnl_primitive_destroy)                             \
   X(dnnl_primitive_desc_destroy)                        \
+  X(dnnl_primitive_desc_next_impl)                      \
   X(dnnl_primitive_desc_query)                          \
   X(dnnl_primitive_desc_query_md)                       \
   X(dnnl_primitive_execute)                             \
@@ -119,6 +120,9 @@ class Attributes {
  private:
   dnnl_primitive_attr_t attr_ = nullptr;
 };
+
+// Whether the processor works through vectors of 512 bits in two halves, and so is no faster with them (AMD's Zen 4).
+bool has_halved_vectors();
 
 // One argument of a primitive: where it lies and how.
 struct Argument {
