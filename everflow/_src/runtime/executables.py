@@ -188,7 +188,7 @@ class Executable:
                 started = time.perf_counter()
                 lowered = self.function.lower(*arguments)
                 with BACKGROUND.aside():
-                    code = lowered.compile()
+                    code = self.jax.compile_for_cpu(lowered)
                 if name is not None and time.perf_counter() - started > WORTH_KEEPING and _stands_alone(lowered):
                     self._keep(name, code)
             self.code[key] = code

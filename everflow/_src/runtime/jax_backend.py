@@ -20,6 +20,10 @@ from everflow._src.runtime.memory import MALLOC
 # Words in the names of jax's settings that say nothing about the code it makes.
 _WITHOUT_EFFECT = ("cache", "log", "dump", "traceback", "explain", "distributed", "coordination")
 
+# A step that updates a variable in place, whose old value something else reads too, copies it first, unless XLA looks
+# at the order in which they run.
+_cpu_options: dict[str, Any] = {"xla_cpu_copy_insertion_use_region_analysis": True}
+
 _modules: Any = None
 _lock = threading.Lock()
 
@@ -68,6 +72,18 @@ def _run_small_programs_at_once(jax: Any) -> None:
     """
     with contextlib.suppress(AttributeError):  # a jax without this setting
         jax.config.update("jax_cpu_enable_async_dispatch", False)
+
+
+def compile_for_cpu(lowered: Any) -> Any:
+    """What jax's lowered program compiles to, with the options that everflow wants on a CPU."""
+    if _cpu_options:
+        try:
+            return lowered.compile(compiler_options=_cpu_options)
+        except Exception as error:
+            if not any(name in str(error) for name in _cpu_options):
+                raise
+            _cpu_options.clear()  # an XLA without them
+    return lowered.compile()
 
 
 def _load() -> Any:
@@ -123,5 +139,5 @@ def _load() -> Any:
     return SimpleNamespace(
         Formed=Formed, jax=jax, numpy=jnp, jit=jax.jit, x64=lambda: x64(True), needs_value=needs_value, copy=copy,
         own_copy=own_copy, is_tracer=lambda v: isinstance(v, tracer), on_cpu=on_cpu,
-        settings=settings,
+        settings=settings, compile_for_cpu=compile_for_cpu,
     )
