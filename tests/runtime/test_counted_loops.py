@@ -220,36 +220,6 @@ def test_sums_of_products_in_other_words(turn):
     assert inside == []
 
 
-def test_of_joined_operands_only_what_waits_is_kept():
-    """The sum of products of joined columns keeps no columns that are there for all iterations."""
-    def step(carry):
-        t, h, total = carry
-        x = jax.lax.dynamic_index_in_dim(jnp.asarray(X), t, 0, keepdims=False)
-        after = jnp.tanh(h @ V)
-        return t + 1, after, total + jnp.concatenate([x, h, 2 * x], 1).T @ jnp.concatenate([after, after], 1)
-
-    carry = (START, H, np.zeros((2 * WIDTH + UNITS, 2 * UNITS)))
-    outside, inside = check(step, carry)
-    assert outside == [(2 * WIDTH + UNITS, 2 * UNITS)]
-    assert inside == [(ROWS, UNITS)]
-    bodies = []
-
-    def look(jaxpr):
-        for equation in jaxpr.eqns:
-            for name, value in equation.params.items():
-                if name == "body_jaxpr":
-                    bodies.append(value.jaxpr)
-                elif hasattr(value, "jaxpr"):
-                    look(value.jaxpr)
-
-    with jax.enable_x64(True):
-        look(jax.make_jaxpr(lambda h, total: run_counted(jax, step, (START, h, total), STEPS))(*carry[1:]).jaxpr)
-    (body,) = bodies
-    assert "concatenate" not in [equation.primitive.name for equation in body.eqns]
-    stacks = [v.aval.shape for v in body.outvars if v.aval.ndim == 3]
-    assert stacks == [(STEPS, ROWS, UNITS)] * 2, "the rows of `h`, and those of `after`"
-
-
 def test_products_of_larger_operands_than_results_are_added_in_the_loop():
     def step(carry):
         t, h, total = carry

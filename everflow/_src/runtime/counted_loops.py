@@ -161,24 +161,18 @@ class _CountedLoop:
         if product.params["dimension_numbers"][1][0] or product.outputs[0] in core:
             return None
         sides = [self._turned(product, side) for side in (0, 1)]
-        missing = list(dict.fromkeys(m for number, _ in sides for m in self._missing(number, core)))
-        if not all(self._small(number) for number in missing):
-            return None
-        size = sum(math.prod(self.body.shapes[number].shape) for number in missing)
+        size, missing = 0, []
+        for number, _ in sides:
+            if not self._by_rows([number], self.stacked, core) and number not in missing:
+                if not self._small(number):
+                    return None
+                missing.append(number)
+                size += math.prod(self.body.shapes[number].shape)
         # A stack of operands must not be larger than what would be added up.
         if size > math.prod(self.body.shapes[product.outputs[0]].shape):
             return None
         self.stacked.extend(missing)
         return _Later(position, chain, [n for n, _ in sides], _SummedProduct(product, [c for _, c in sides]))
-
-    def _missing(self, number: int, core: set[int]) -> list[int]:
-        """What must be kept of each iteration, so that a value can be computed for all of them at once."""
-        if self._by_rows([number], self.stacked, core):
-            return []
-        equation = self.producers.get(number)
-        if equation is not None and equation.name == "concatenate" and self._small(number):
-            return [m for piece in equation.inputs for m in self._missing(piece, core)]
-        return [number]
 
     def _turned(self, product: Equation, side: int) -> tuple[int, list[int]]:
         """An operand of a product and its contracted dimensions; of a transposed one, what was transposed."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import importlib
+import itertools
 import re
 import threading
 import time
@@ -23,6 +24,7 @@ from everflow._src.runtime.compile_cache import WORTH_KEEPING, compile_cache
 from everflow._src.runtime.fingerprint import NoFingerprint
 from everflow._src.runtime.jax_backend import jax_modules
 from everflow._src.runtime.memory import MALLOC
+from everflow._src.runtime.native.convolution import Versions
 from everflow._src.runtime.native.library import compiled_library, status
 from everflow._src.runtime.resources import STATE_LOCK, Resource, VariableResource
 from everflow._src.runtime.unfinished import finished
@@ -30,6 +32,8 @@ from everflow._src.runtime.unfinished import finished
 # Values known while compiling become part of the executable up to this many elements; larger ones are
 # computed by it, or passed to it.
 LARGEST_FOLDED = 1024
+# Of operands that were the same in two calls; no number is given twice in a process.
+_VERSIONS = itertools.count(1)
 
 # Seconds in which a program of so many operations compiles here, jax's import aside: what the tiers expect.
 _COMPILES_IN = 0.1
@@ -59,12 +63,13 @@ def _stands_alone(lowered: Any) -> bool:
 class Form:
     """What one trace of a step found out about its results; another trace, of other shapes, may find otherwise."""
 
-    __slots__ = ("outputs", "plain", "assigned")
+    __slots__ = ("outputs", "plain", "assigned", "versioned")
 
     def __init__(self) -> None:
         self.outputs: list[int] = []  # slots of what it computes
         self.plain: dict[int, Any] = {}  # slots whose values were known while compiling
         self.assigned: list[int] = []  # positions of the variables that have new values
+        self.versioned: list[int] = []  # positions of what it reads of which kernels want to know the version
 
 
 class Executable:
@@ -96,6 +101,10 @@ class Executable:
         self.fixed = all(r.value_shape is None or r.value_shape.is_fully_defined() for r in self.written)
         self.loose = [r for r in self.all_variables if r.value_shape is None or not r.value_shape.is_fully_defined()]
         self.function = self.jax.jit(self._trace, donate_argnums=(0,) if self.fixed else ())
+        # What each call reads and does not write: the variables that are only read, and then the inputs.
+        self.versions = np.zeros(len(self.read) + len(step.input_slots), np.int64)
+        self.versioned: list[int] = []
+        self.seen: dict[int, Any] = {}
         self.code: dict[Any, Callable[..., Any]] = {}
         self.last: tuple[list[Any] | None, Any] = (None, None)
         self.lock = threading.RLock()
@@ -131,8 +140,9 @@ class Executable:
                         key = self._key(inputs)
                         code = self._code(key, inputs)
                     own = self.jax.copy
-                    result = code([own(r.value) if r.shared else r.value for r in self.written],
-                                  [r.value for r in self.read], inputs)
+                    read = [r.value for r in self.read]
+                    result = code([own(r.value) if r.shared else r.value for r in self.written], read, inputs,
+                                  self._versions(read, inputs))
                     new_values, outputs = result.arrays
                     written = self.written
                     for index, value in zip(result.form.assigned, new_values):
@@ -140,9 +150,10 @@ class Executable:
                         resource.value = value
                         resource.shared = False
             else:
-                result = code([], [], inputs)
+                result = code([], [], inputs, self._versions([], inputs))
                 _, outputs = result.arrays
         form = result.form
+        self.versioned = form.versioned
         for slot, value in zip(form.outputs, outputs):
             env[slot] = value
         if changed:
@@ -150,6 +161,25 @@ class Executable:
         if form.plain:
             for slot, value in form.plain.items():
                 env[slot] = value
+
+    def _versions(self, read: Sequence[Any], inputs: Sequence[Any]) -> np.ndarray:
+        """A number for each thing that is read, other than 0 for what was the same array in the call before, too.
+
+        Values of variables and of tensors do not change in place: the same array is the same values.
+        """
+        if not self.versioned:
+            return self.versions
+        with self.lock:
+            for position in self.versioned:
+                value = read[position] if position < len(read) else inputs[position - len(read)]
+                same, version = value is self.seen.get(position), self.versions[position]
+                if same and version:
+                    continue
+                self.seen[position] = value
+                if same or version:
+                    self.versions = self.versions.copy()  # XLA may still be reading the last one
+                    self.versions[position] = next(_VERSIONS) if same else 0
+            return self.versions
 
     def prepare(self, env: Sequence[Any]) -> None:
         """Compiles for inputs of which `env` may hold no more than shape and dtype."""
@@ -173,6 +203,7 @@ class Executable:
             [None if v is None else struct(v.shape, v.dtype) for v in values]
             for values in ([r.value for r in self.written], [r.value for r in self.read], inputs)
         ]
+        arguments.append(struct(self.versions.shape, self.versions.dtype))
         if not self.jax.on_cpu:
             with BACKGROUND.aside():
                 self.function.lower(*arguments).compile()  # jit finds it
@@ -194,7 +225,13 @@ class Executable:
             self.code[key] = code
             return code
 
-    def _trace(self, written: Sequence[Any], read: Sequence[Any], inputs: Sequence[Any]) -> Any:
+    def _trace(self, written: Sequence[Any], read: Sequence[Any], inputs: Sequence[Any], numbers: Any) -> Any:
+        with Versions([*read, *inputs], numbers) as versions:
+            results, form = self._trace_step(written, read, inputs)
+        form.versioned = versions.used
+        return self.jax.Formed(results, form)
+
+    def _trace_step(self, written: Sequence[Any], read: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, Form]:
         step = self.step
         values: Values = {}
         for resource, value in zip(self.written, written):
@@ -235,7 +272,7 @@ class Executable:
                 continue
             form.assigned.append(index)
             new_values.append(value)
-        return self.jax.Formed((new_values, results), form)
+        return (new_values, results), form
 
     # ---- the cache on disk
 
@@ -250,7 +287,7 @@ class Executable:
                 step.instructions, status().what, self.jax.settings(), step.input_slots, step.output_slots,
                 [(s, step.program.template[s]) for s in step.constant_slots],
                 [(s, position[id(r)]) for s, r in zip(step.resource_slots, self.resources)],
-                [[None if a is None else (np.dtype(a.dtype), a.shape) for a in part] for part in arguments],
+                [[None if a is None else (np.dtype(a.dtype), a.shape) for a in part] for part in arguments[:-1]],
                 self.fixed,
             )
         except (NoFingerprint, KeyError):
@@ -296,11 +333,12 @@ class Executable:
                     raise NoFingerprint("Python objects among the results")
                 text = base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
                 plain.append([slot, dtypes.as_dtype(array.dtype).name, list(array.shape), text])
-        return {"outputs": form.outputs, "assigned": form.assigned, "plain": plain}
+        return {"outputs": form.outputs, "assigned": form.assigned, "versioned": form.versioned, "plain": plain}
 
     def _read_form(self, header: dict[str, Any]) -> Form:
         form = Form()
-        form.outputs, form.assigned = list(map(int, header["outputs"])), list(map(int, header["assigned"]))
+        form.outputs, form.assigned, form.versioned = (
+            list(map(int, header[name])) for name in ("outputs", "assigned", "versioned"))
         for slot, *value in header["plain"]:
             if len(value) == 1:
                 form.plain[slot] = None if value[0] is None else self.all_variables[value[0]]

@@ -16,7 +16,8 @@ pytestmark = needs_native
 
 CASE = Case((2, 12, 10, 8), (3, 3, 8, 16), (1, 1), (1, 1), "SAME")
 FIELDS = ["kind", "type", "dims", "batch", "in_channels", "out_channels", "groups", "bias", "affine", "addend", "relu",
-          *(f"{name}[{i}]" for name in ("size", "window", "output", "stride", "dilation", "before") for i in range(3))]
+          *(f"{name}[{i}]" for name in ("size", "window", "output", "stride", "dilation", "before") for i in range(3)),
+          "versioned"]
 HUGE = [2 ** 31 - 1, 2 ** 31, 2 ** 40, 2 ** 62, 2 ** 63 - 1, -(2 ** 31), -(2 ** 63)]
 
 

@@ -7,6 +7,8 @@ then goes on with NumPy or XLA.
 from __future__ import annotations
 
 import functools
+import math
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +21,8 @@ FORWARD, BY_DATA, BY_WEIGHTS = 0, 1, 2
 _TYPES = {np.dtype(np.float32): 0, np.dtype(dtypes.bfloat16.numpy_dtype): 1}
 # Fewer multiplications than this are done by NumPy before a call has crossed over.
 _LEAST_EAGER_WORK = 20_000
+# Smaller filters are brought into another layout in no time.
+_LARGE_FILTERS = 1 << 14
 
 
 class Behind(NamedTuple):
@@ -43,6 +47,40 @@ class Behind(NamedTuple):
 NOTHING = Behind()
 
 
+_named = threading.local()
+
+
+class Versions:
+    """Tells, while a program is traced, which filters come from outside and may be the same from call to call.
+
+    Args:
+      operands: the tracers that stand for what comes from outside.
+      numbers: a tracer of as many 64-bit integers. Where two calls have the same version of an operand other than 0,
+        the operand is the same too, and the kernels may keep what they made of it.
+    """
+
+    def __init__(self, operands: Sequence[Any], numbers: Any) -> None:
+        self._positions = {id(operand): position for position, operand in enumerate(operands)}
+        self._operands = operands  # kept alive: their identities are the keys
+        self.numbers = numbers
+        self.used: list[int] = []
+
+    def position(self, operand: Any) -> int | None:
+        """The position of an operand, which is noted as used; None for what is computed in the program."""
+        position = self._positions.get(id(operand))
+        if position is not None and position not in self.used:
+            self.used.append(position)
+        return position
+
+    def __enter__(self) -> Versions:
+        self._before = getattr(_named, "versions", None)
+        _named.versions = self
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        _named.versions = self._before
+
+
 def _numbers(kind: int, dtype: Any, x_shape: Sequence[int], w_shape: Sequence[int], g: Any, behind: Behind = NOTHING
              ) -> np.ndarray | None:
     """The description that `ConvolutionShape` in kernels/convolution.h reads; None for what it does not take."""
@@ -64,7 +102,7 @@ def _numbers(kind: int, dtype: Any, x_shape: Sequence[int], w_shape: Sequence[in
     rows: list[int] = [kind, code, dims, x_shape[0], x_shape[-1], w_shape[-1], g.groups, *flags]
     for extents in (g.sizes, g.windows, g.outputs, g.strides, g.dilations, [before for before, _ in g.pads]):
         rows += [*extents, *spare]
-    return np.array(rows, np.int64)
+    return np.array([*rows, 0], np.int64)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -120,8 +158,16 @@ def compiled(kind: int, jax: Any, a: Any, b: Any, x_shape: Sequence[int], w_shap
         return None
     target = jax.ffi.ffi_call(
         "everflow_convolution", jax.ShapeDtypeStruct(_result_shape(kind, x_shape, w_shape, g), a.dtype))
+    operands = behind.operands()
+    is_large = kind == FORWARD and math.prod(w_shape) >= _LARGE_FILTERS
+    versions = getattr(_named, "versions", None) if is_large else None
+    position = None if versions is None else versions.position(b)
+    if position is not None:
+        numbers = numbers.copy()
+        numbers[-1] = position + 1
+        operands.append(versions.numbers)  # type: ignore[union-attr]
     native = with_vmap(jax, lambda *given: target(*given, numbers=numbers), otherwise)
-    return native(a, b, *behind.operands())
+    return native(a, b, *operands)
 
 
 def with_vmap(jax: Any, native: Callable[..., Any], otherwise: Callable[..., Any]) -> Callable[..., Any]:

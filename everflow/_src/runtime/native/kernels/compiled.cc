@@ -73,7 +73,7 @@ ffi::Error convolution_handler(ffi::ThreadPool pool, ffi::RemainingArgs argument
                                ffi::Span<const int64_t> numbers) {
   return guarded([&] {
     const auto shape = ConvolutionShape::parse(numbers.begin(), static_cast<int64_t>(numbers.size()));
-    const size_t expected_operands = 2 + shape.bias + 3 * shape.affine + shape.addend;
+    const size_t expected_operands = 2 + shape.bias + 3 * shape.affine + shape.addend + (shape.versioned > 0);
     if (arguments.size() != expected_operands) throw Failure("convolution: an unexpected number of operands");
     const auto type = shape.type == 1 ? ffi::DataType::BF16 : ffi::DataType::F32;
     const auto expected = shape.operand_elements();
@@ -94,9 +94,18 @@ ffi::Error convolution_handler(ffi::ThreadPool pool, ffi::RemainingArgs argument
         *vector = floats(operand(arguments, next++), shape.out_channels, "a vector of the channels");
       }
     }
-    if (shape.addend) behind.addend = floats(operand(arguments, next), shape.result_elements(), "the addend");
+    if (shape.addend) behind.addend = floats(operand(arguments, next++), shape.result_elements(), "the addend");
+    int64_t version = 0;
+    if (shape.versioned > 0) {
+      const ffi::AnyBuffer versions = operand(arguments, next);
+      require(static_cast<int64_t>(versions.element_count()), ffi::DataType::S64, versions, "the versions");
+      if (shape.versioned > static_cast<int64_t>(versions.element_count())) {
+        throw Failure("convolution: there are fewer versions than that");
+      }
+      version = static_cast<const int64_t*>(versions.untyped_data())[shape.versioned - 1];
+    }
     XlaWorkers workers(pool);
-    convolution(workers, shape, a.untyped_data(), b.untyped_data(), bias, behind, result->untyped_data());
+    convolution(workers, shape, a.untyped_data(), b.untyped_data(), bias, behind, result->untyped_data(), version);
   });
 }
 

@@ -8,6 +8,7 @@
 
 #include "cache.h"
 #include "dnnl_api.h"
+#include "kept_filters.h"
 #include "scratch.h"
 #include "vectors.h"
 
@@ -56,6 +57,7 @@ ConvolutionShape ConvolutionShape::parse(const int64_t* numbers, int64_t count) 
     require(flag == 0 || (flag == 1 && s.kind == kForward && s.type == 0),
             "what comes behind belongs to the forward convolution in single precision");
   }
+  require(s.versioned == 0 || (s.versioned > 0 && s.kind == kForward), "versions are of the forward convolution's filters");
   require(s.relu == 0 || (s.relu == 1 && s.kind == kForward && s.type == 0),
           "a rectifier belongs to the forward convolution in single precision");
   for (int64_t extent : {s.batch, s.in_channels, s.out_channels, s.groups}) {
@@ -233,7 +235,7 @@ std::shared_ptr<const Plan> plan_for(const ConvolutionShape& shape) {
   // Lives as long as the process: threads may still be at work when statics die.
   static auto* plans = new Cache<ConvolutionShape, Plan>;
   ConvolutionShape key = shape;
-  key.relu = key.affine = key.addend = 0;  // not oneDNN's
+  key.relu = key.affine = key.addend = key.versioned = 0;  // not oneDNN's
   return plans->get(key, [&] { return make_plan(key); });
 }
 
@@ -391,11 +393,20 @@ std::shared_ptr<const Arrangement> make_arrangement(const ArrangementKey& key, c
   return made;
 }
 
+ArrangementKey plain(ArrangementKey key) {
+  key.shape.relu = key.shape.affine = key.shape.addend = key.shape.versioned = 0;
+  return key;
+}
+
 std::shared_ptr<const Arrangement> arrangement_for(const ArrangementKey& key, const Plan& plan) {
   static auto* arrangements = new Cache<ArrangementKey, Arrangement>;  // as long as the process, like the plans
-  ArrangementKey plain = key;
-  plain.shape.relu = plain.shape.affine = plain.shape.addend = 0;
-  return arrangements->get(plain, [&] { return make_arrangement(plain, plan); });
+  return arrangements->get(plain(key), [&] { return make_arrangement(plain(key), plan); });
+}
+
+// Names what filters are arranged for, and the output channel at which the plan's begin.
+std::string name_of(const ArrangementKey& key, int64_t first) {
+  const ArrangementKey same = plain(key);
+  return std::string(reinterpret_cast<const char*>(&same), sizeof(same)) + std::to_string(first);
 }
 
 void arrange(const Arrangement& how, const void* filters, void* arranged) {
@@ -426,17 +437,24 @@ void arrange_filters(Workers& workers, const ConvolutionShape& shape, const Plan
 }
 
 void run_with_filters(Workers& workers, const ConvolutionShape& shape, const std::vector<Piece>& pieces,
-                      const void* a, const void* filters, const void* bias, const ChannelTerms& behind, void* result) {
+                      const void* a, const void* filters, const void* bias, const ChannelTerms& behind, void* result,
+                      int64_t version) {
   // The pieces nearly always like the same layout of the filters, so they are brought into it once.
   const Plan& first = *pieces[0].plan;
   const bool in_place = dnnl().dnnl_memory_desc_equal(first.filter, first.plain_filter.get()) != 0;
-  Scratch shared(in_place ? 0 : dnnl().dnnl_memory_desc_get_size(first.filter));
-  if (!in_place) arrange_filters(workers, pieces[0].shape, first, filters, shared.data());
+  std::shared_ptr<const Scratch> shared;
+  if (!in_place) {
+    const ConvolutionShape& part = pieces[0].shape;
+    shared = arranged_filters(version, name_of({part, part.out_channels, 0, part.out_channels}, 0),
+                              dnnl().dnnl_memory_desc_get_size(first.filter), [&](void* arranged) {
+                                arrange_filters(workers, part, first, filters, arranged);
+                              });
+  }
   const bool forward = shape.kind == ConvolutionShape::kForward;
   parallel(workers, static_cast<int>(pieces.size()), [&](int index) {
     const Piece& piece = pieces[index];
     const Plan& plan = *piece.plan;
-    const void* ordered = in_place ? filters : shared.data();
+    const void* ordered = in_place ? filters : shared->data();
     const bool same = dnnl().dnnl_memory_desc_equal(plan.filter, first.filter) != 0;
     Scratch own(same ? 0 : dnnl().dnnl_memory_desc_get_size(plan.filter));
     if (!same) {
@@ -507,16 +525,20 @@ std::vector<ChannelPiece> cut_channels(const ConvolutionShape& shape, int thread
 
 void run_by_channels(Workers& workers, const ConvolutionShape& shape, const std::vector<ChannelPiece>& pieces,
                      const void* images, const void* filters, const void* bias, const ChannelTerms& behind,
-                     void* result) {
+                     void* result, int64_t version) {
   const size_t bytes = element_bytes(shape);
   const int64_t places = shape.result_elements() / shape.out_channels;
   parallel(workers, static_cast<int>(pieces.size()), [&](int i) {
     const Plan& plan = *pieces[i].plan;
     const int64_t first = pieces[i].first, count = pieces[i].count;
-    Scratch arranged(dnnl().dnnl_memory_desc_get_size(plan.filter)), own(places * count * bytes);
-    arrange(*pieces[i].arrangement, at(filters, first, shape), arranged.data());
+    ConvolutionShape part = shape;
+    part.out_channels = count;
+    const std::shared_ptr<const Scratch> arranged = arranged_filters(
+        version, name_of({part, shape.out_channels, 0, count}, first), dnnl().dnnl_memory_desc_get_size(plan.filter),
+        [&](void* target) { arrange(*pieces[i].arrangement, at(filters, first, shape), target); });
+    Scratch own(places * count * bytes);
     Argument arguments[] = {{DNNL_ARG_SRC, plan.image.get(), const_cast<void*>(images)},
-                            {DNNL_ARG_WEIGHTS, plan.filter, arranged.data()},
+                            {DNNL_ARG_WEIGHTS, plan.filter, arranged->data()},
                             {DNNL_ARG_DST, plan.result.get(), own.data()},
                             {DNNL_ARG_BIAS, plan.bias.get(), shape.bias ? at(bias, first, shape) : nullptr}};
     execute(*plan.primitive, arguments, shape.bias ? 4 : 3);
@@ -584,7 +606,7 @@ std::string convolution_implementation(const ConvolutionShape& shape) {
 }
 
 void convolution(Workers& workers, const ConvolutionShape& shape, const void* a, const void* b, const void* bias,
-                 const ChannelTerms& behind, void* result) {
+                 const ChannelTerms& behind, void* result, int64_t version) {
   if (shape.kind == ConvolutionShape::kByWeights) {
     run_by_weights(workers, shape, planned(shape, workers.count()), a, b, result);
     return;
@@ -594,9 +616,9 @@ void convolution(Workers& workers, const ConvolutionShape& shape, const void* a,
   if (!ones.empty()) terms.addend_factor = ones.data();
   const std::vector<ChannelPiece> by_channels = cut_channels(shape, workers.count());
   if (by_channels.empty()) {
-    run_with_filters(workers, shape, planned(shape, workers.count()), a, b, bias, terms, result);
+    run_with_filters(workers, shape, planned(shape, workers.count()), a, b, bias, terms, result, version);
   } else {
-    run_by_channels(workers, shape, by_channels, a, b, bias, terms, result);
+    run_by_channels(workers, shape, by_channels, a, b, bias, terms, result, version);
   }
 }
 

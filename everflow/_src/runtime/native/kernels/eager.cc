@@ -9,6 +9,7 @@
 
 #include "convolution.h"
 #include "dnnl_api.h"
+#include "kept_filters.h"
 #include "pooling.h"
 #include "product.h"
 #include "recurrent.h"
@@ -152,8 +153,13 @@ int everflow_recurrent(const int64_t* numbers, int64_t count, void* const* array
   });
 }
 
-int64_t everflow_scratch_bytes() { return static_cast<int64_t>(everflow::scratch_bytes_kept()); }
+int64_t everflow_scratch_bytes() {
+  return static_cast<int64_t>(everflow::scratch_bytes_kept() + everflow::kept_filter_bytes());
+}
 
-void everflow_trim_scratch() { everflow::trim_scratch(); }
+void everflow_trim_scratch() {
+  everflow::drop_kept_filters();
+  everflow::trim_scratch();
+}
 
 }  // extern "C"
