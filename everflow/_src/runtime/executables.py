@@ -103,7 +103,7 @@ class Executable:
         self.function = self.jax.jit(self._trace, donate_argnums=(0,) if self.fixed else ())
         # What each call reads and does not write: the variables that are only read, and then the inputs.
         self.versions = np.zeros(len(self.read) + len(step.input_slots), np.int64)
-        self.versioned: list[int] = []
+        self.versioned: frozenset[int] = frozenset()  # positions of which some code wants to know the version
         self.seen: dict[int, Any] = {}
         self.code: dict[Any, Callable[..., Any]] = {}
         self.last: tuple[list[Any] | None, Any] = (None, None)
@@ -153,7 +153,9 @@ class Executable:
                 result = code([], [], inputs, self._versions([], inputs))
                 _, outputs = result.arrays
         form = result.form
-        self.versioned = form.versioned
+        if not self.versioned.issuperset(form.versioned):
+            with self.lock:
+                self.versioned = self.versioned.union(form.versioned)
         for slot, value in zip(form.outputs, outputs):
             env[slot] = value
         if changed:
