@@ -199,13 +199,20 @@ class Executable:
 
     # ---- compiling
 
-    def _compile(self, key: Any, inputs: Sequence[Any]) -> Callable[..., Any]:
+    def lowered(self, inputs: Sequence[Any]) -> Any:
+        """What jax lowers the step to, for variables as they are and inputs of which shape and dtype count."""
+        return self.function.lower(*self._arguments(inputs))
+
+    def _arguments(self, inputs: Sequence[Any]) -> list[Any]:
         struct = self.jax.jax.ShapeDtypeStruct
-        arguments = [
+        arguments: list[Any] = [
             [None if v is None else struct(v.shape, v.dtype) for v in values]
             for values in ([r.value for r in self.written], [r.value for r in self.read], inputs)
         ]
-        arguments.append(struct(self.versions.shape, self.versions.dtype))
+        return [*arguments, struct(self.versions.shape, self.versions.dtype)]
+
+    def _compile(self, key: Any, inputs: Sequence[Any]) -> Callable[..., Any]:
+        arguments = self._arguments(inputs)
         if not self.jax.on_cpu:
             with BACKGROUND.aside():
                 self.function.lower(*arguments).compile()  # jit finds it

@@ -43,12 +43,8 @@ def compiler_ir(concrete: Any, arguments: Sequence[Any]) -> Callable[..., str | 
     step = steps[0]
 
     def lowered() -> Any:
-        executable = step.executable(env, HOST_FRAME)
-        inputs = [env[slot] for slot in step.input_slots]
         with jax_modules().x64():
-            return executable.function.lower(
-                [r.value for r in executable.written], [r.value for r in executable.read], inputs
-            )
+            return step.executable(env, HOST_FRAME).lowered([env[slot] for slot in step.input_slots])
 
     def stage_of(stage: str = "hlo", device_name: str | None = None, platform_name: str | None = None) -> str | bytes:
         """The representation at one of STAGES, of the device that jax compiles for."""
@@ -60,7 +56,7 @@ def compiler_ir(concrete: Any, arguments: Sequence[Any]) -> Callable[..., str | 
                 return form.compiler_ir("hlo").as_hlo_text()
             if stage == "hlo_serialized":
                 return form.compiler_ir("hlo").as_serialized_hlo_module_proto()
-            (module,) = form.compile().runtime_executable().hlo_modules()
+            (module,) = jax_modules().compile_for_cpu(form).runtime_executable().hlo_modules()
             return module.to_string() if stage == "optimized_hlo" else module.as_serialized_hlo_module_proto()
 
     return stage_of
