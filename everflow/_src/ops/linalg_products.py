@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from everflow._src.ops.math_arithmetic import conjugated
 from everflow._src.ops.naming import name_scope
 from everflow._src.runtime.failures import invalid
 from everflow._src.runtime.native import product as native
+from everflow._src.runtime.unfinished import Unfinished, finished
 
 _FAST = frozenset(np.dtype(n) for n in ("float32", "float64"))
 _SMALL = 4096
@@ -65,26 +65,25 @@ def _matmul_kernel(xp: Any, a: Any, b: Any, *, transpose_a: bool, transpose_b: b
 
 def _matmul_xla(jax: Any, a: Any, b: Any, *, transpose_a: bool, transpose_b: bool) -> Any:
     _check_matrices(a, b, transpose_a, transpose_b)
-    otherwise = _by_xla(jax, transpose_a, transpose_b)
-    found = native.held_back(jax, a, b, transpose_a, transpose_b, otherwise)
-    return compiled_product(jax, a, b, transpose_a, transpose_b) if found is None else found
+    return _held_back(jax, a, b, transpose_a, transpose_b)
 
 
 def compiled_product(jax: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
     """The product of tracers, by the native kernels where these are faster than XLA."""
-    otherwise = _by_xla(jax, transpose_a, transpose_b)
-    found = native.compiled(jax, a, b, transpose_a, transpose_b, otherwise)
-    return otherwise(a, b) if found is None else found
+    return finished(_held_back(jax, a, b, transpose_a, transpose_b))
 
 
-def _by_xla(jax: Any, transpose_a: bool, transpose_b: bool) -> Callable[[Any, Any], Any]:
-    def product(a: Any, b: Any) -> Any:
+def _held_back(jax: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
+    """The same, held back where it can be computed with what comes behind it."""
+
+    def otherwise(a: Any, b: Any) -> Any:
         left = _turned(a) if transpose_a else a
         if transpose_a and not transpose_b and _is_copied_first(jax, a):
             left = jax.lax.optimization_barrier(left)
         return jax.numpy.matmul(left, _turned(b) if transpose_b else b)
 
-    return product
+    found = native.held_back(jax, a, b, transpose_a, transpose_b, otherwise)
+    return otherwise(a, b) if found is None else found
 
 
 # Transposed left operands of fewer elements are not worth a copy.
@@ -124,10 +123,9 @@ def _batch_matmul_xla(jax: Any, x: Any, y: Any, *, adj_x: bool, adj_y: bool) -> 
     _check_batches(x, y, adj_x, adj_y)
     if y.ndim == 2 and x.ndim > 2 and x.dtype == np.float32 and 0 not in x.shape:
         x = _turned(x) if adj_x else x
-        rows = x.reshape(-1, x.shape[-1])
-        shape = (*x.shape[:-1], y.shape[-2 if adj_y else -1])
-        found = native.held_back(jax, rows, y, False, adj_y, _by_xla(jax, False, adj_y))
-        return compiled_product(jax, rows, y, False, adj_y).reshape(shape) if found is None else found.reshaped(shape)
+        product = _held_back(jax, x.reshape(-1, x.shape[-1]), y, False, adj_y)
+        shape = (*x.shape[:-1], product.shape[-1])
+        return product.reshaped(shape) if isinstance(product, Unfinished) else product.reshape(shape)
     if x.shape[:-2] != y.shape[:-2] or x.dtype != np.float32:
         return _batch_matmul_kernel(jax.numpy, x, y, adj_x=adj_x, adj_y=adj_y)
     return compiled_product(jax, x, y, adj_x, adj_y)

@@ -73,7 +73,8 @@ def compiled(kind: int, jax: Any, pool: Any, x_shape: Sequence[int], *operands: 
       otherwise: computes the same of the operands by XLA; it stands in under `vmap`.
       positive: of the gradient of a maximum: where the images are not above 0, it is 0.
     """
-    if not all(compiles(kind, jax, a.dtype, pool, x_shape) for a in operands):
+    dtype = operands[0].dtype
+    if any(a.dtype != dtype for a in operands) or not compiles(kind, jax, dtype, pool, x_shape):
         return None
     numbers = _described(kind, pool, x_shape, positive)
     target = jax.ffi.ffi_call(

@@ -24,7 +24,7 @@ import numpy as np
 from everflow._src.framework import dtypes
 from everflow._src.runtime.native.convolution import with_vmap
 from everflow._src.runtime.native.library import Library, compiled_library, library
-from everflow._src.runtime.unfinished import Unfinished, where_positive
+from everflow._src.runtime.unfinished import Unfinished, finished, where_positive
 
 # Fewer multiplications than this NumPy's BLAS does on one thread.
 LEAST_EAGER_WORK = 4_000_000
@@ -122,16 +122,17 @@ def compiled(jax: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool, oth
       transpose_a, transpose_b: the last two dimensions of an operand are the other way round.
       otherwise: computes the same by XLA; it stands in where `vmap` makes products of another kind of these.
     """
-    return None if is_left_to_xla() or not _is_faster(jax, a, b, transpose_a, transpose_b) else _mappable(
-        jax, transpose_a, transpose_b, otherwise)(a, b)
+    return finished(held_back(jax, a, b, transpose_a, transpose_b, otherwise))
 
 
 def held_back(jax: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool, otherwise: Callable[[Any, Any], Any]
-              ) -> Unfinished | None:
-    """The product of two matrices of single precision, yet to be computed with what comes behind it; None as above."""
-    if a.ndim != 2 or a.dtype != np.float32 or is_left_to_xla() or not _is_faster(jax, a, b, transpose_a, transpose_b):
+              ) -> Any:
+    """The same, where one product in single precision is yet to be computed with what comes behind it."""
+    if is_left_to_xla() or not _is_faster(jax, a, b, transpose_a, transpose_b):
         return None
     plain = _mappable(jax, transpose_a, transpose_b, otherwise)
+    if a.ndim != 2 or a.dtype != np.float32:
+        return plain(a, b)
     shape = tuple(int(n) for n in _described(a, b, transpose_a, transpose_b)[_ROWS:_ROWS + 2])
 
     def compute(**later: Any) -> Any:

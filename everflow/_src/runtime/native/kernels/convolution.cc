@@ -57,7 +57,8 @@ ConvolutionShape ConvolutionShape::parse(const int64_t* numbers, int64_t count) 
     require(flag == 0 || (flag == 1 && s.kind == kForward && s.type == 0),
             "what comes behind belongs to the forward convolution in single precision");
   }
-  require(s.versioned == 0 || (s.versioned > 0 && s.kind == kForward), "versions are of the forward convolution's filters");
+  require(s.versioned == 0 || (s.versioned > 0 && s.kind == kForward),
+          "versions are of the forward convolution's filters");
   require(s.relu == 0 || (s.relu == 1 && s.kind == kForward && s.type == 0),
           "a rectifier belongs to the forward convolution in single precision");
   for (int64_t extent : {s.batch, s.in_channels, s.out_channels, s.groups}) {
@@ -231,11 +232,16 @@ bool is_slow(const std::string& name) {
   return name.rfind("ref", 0) == 0 || name.rfind("gemm", 0) == 0 || name.rfind("simple", 0) == 0;
 }
 
+// Without what is not oneDNN's.
+ConvolutionShape plain(ConvolutionShape shape) {
+  shape.relu = shape.affine = shape.addend = shape.versioned = 0;
+  return shape;
+}
+
 std::shared_ptr<const Plan> plan_for(const ConvolutionShape& shape) {
   // Lives as long as the process: threads may still be at work when statics die.
   static auto* plans = new Cache<ConvolutionShape, Plan>;
-  ConvolutionShape key = shape;
-  key.relu = key.affine = key.addend = key.versioned = 0;  // not oneDNN's
+  const ConvolutionShape key = plain(shape);
   return plans->get(key, [&] { return make_plan(key); });
 }
 
@@ -393,20 +399,19 @@ std::shared_ptr<const Arrangement> make_arrangement(const ArrangementKey& key, c
   return made;
 }
 
-ArrangementKey plain(ArrangementKey key) {
-  key.shape.relu = key.shape.affine = key.shape.addend = key.shape.versioned = 0;
-  return key;
-}
-
-std::shared_ptr<const Arrangement> arrangement_for(const ArrangementKey& key, const Plan& plan) {
+std::shared_ptr<const Arrangement> arrangement_for(ArrangementKey key, const Plan& plan) {
   static auto* arrangements = new Cache<ArrangementKey, Arrangement>;  // as long as the process, like the plans
-  return arrangements->get(plain(key), [&] { return make_arrangement(plain(key), plan); });
+  key.shape = plain(key.shape);
+  return arrangements->get(key, [&] { return make_arrangement(key, plan); });
 }
 
-// Names what filters are arranged for, and the output channel at which the plan's begin.
-std::string name_of(const ArrangementKey& key, int64_t first) {
-  const ArrangementKey same = plain(key);
-  return std::string(reinterpret_cast<const char*>(&same), sizeof(same)) + std::to_string(first);
+// Names a version of filters, what they are arranged for, and the output channel at which the plan's begin; empty for
+// version 0, of which nothing is known.
+std::string name_of(int64_t version, ArrangementKey key, int64_t first) {
+  if (version == 0) return "";
+  key.shape = plain(key.shape);
+  return std::to_string(version) + "/" + std::to_string(first) + "/" +
+         std::string(reinterpret_cast<const char*>(&key), sizeof(key));
 }
 
 void arrange(const Arrangement& how, const void* filters, void* arranged) {
@@ -445,7 +450,7 @@ void run_with_filters(Workers& workers, const ConvolutionShape& shape, const std
   std::shared_ptr<const Scratch> shared;
   if (!in_place) {
     const ConvolutionShape& part = pieces[0].shape;
-    shared = arranged_filters(version, name_of({part, part.out_channels, 0, part.out_channels}, 0),
+    shared = arranged_filters(name_of(version, {part, part.out_channels, 0, part.out_channels}, 0),
                               dnnl().dnnl_memory_desc_get_size(first.filter), [&](void* arranged) {
                                 arrange_filters(workers, part, first, filters, arranged);
                               });
@@ -534,7 +539,7 @@ void run_by_channels(Workers& workers, const ConvolutionShape& shape, const std:
     ConvolutionShape part = shape;
     part.out_channels = count;
     const std::shared_ptr<const Scratch> arranged = arranged_filters(
-        version, name_of({part, shape.out_channels, 0, count}, first), dnnl().dnnl_memory_desc_get_size(plan.filter),
+        name_of(version, {part, shape.out_channels, 0, count}, first), dnnl().dnnl_memory_desc_get_size(plan.filter),
         [&](void* target) { arrange(*pieces[i].arrangement, at(filters, first, shape), target); });
     Scratch own(places * count * bytes);
     Argument arguments[] = {{DNNL_ARG_SRC, plan.image.get(), const_cast<void*>(images)},

@@ -28,10 +28,9 @@ Table& table() {
 
 }  // namespace
 
-std::shared_ptr<const Scratch> arranged_filters(int64_t version, const std::string& key, size_t bytes,
+std::shared_ptr<const Scratch> arranged_filters(const std::string& name, size_t bytes,
                                                 const std::function<void(void*)>& arrange) {
-  const bool is_kept = version != 0 && bytes <= kMostKept;
-  const std::string name = is_kept ? std::to_string(version) + "/" + key : "";
+  const bool is_kept = !name.empty() && bytes <= kMostKept;
   if (is_kept) {
     std::lock_guard<std::mutex> lock(shared_state());
     auto found = table().find(name);

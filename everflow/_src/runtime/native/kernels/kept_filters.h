@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -12,9 +11,9 @@
 
 namespace everflow {
 
-// What `arrange` writes into a block of `bytes` bytes for a key, which names the version of the filters and what they
-// are arranged for. Version 0: nobody knows whether they will be the same again, and nothing is kept.
-std::shared_ptr<const Scratch> arranged_filters(int64_t version, const std::string& key, size_t bytes,
+// What `arrange` writes into a block of `bytes` bytes. The name tells the version of the filters and what they are
+// arranged for; where it is empty, nobody knows whether they will be the same again, and nothing is kept.
+std::shared_ptr<const Scratch> arranged_filters(const std::string& name, size_t bytes,
                                                 const std::function<void(void*)>& arrange);
 
 // Bytes that are kept; `drop_kept_filters` gives them back.

@@ -153,10 +153,11 @@ bool sums_are_cut(const ProductShape& s, int64_t threads) {
 std::vector<Piece> cut(const ProductShape& s, int64_t threads) {
   const Piece whole{0, s.count, 0, s.rows, 0, s.columns, 0, s.inner};
   const bool by_sums = sums_are_cut(s, threads);
-  // A transposed right matrix is rearranged by whoever reads it, so each thread gets columns of its own. In bfloat16
-  // the kernel for columns is only better than one thread where there is but one row.
+  // A transposed right matrix is rearranged by whoever reads it, so each thread gets columns of its own, unless that is
+  // little beside the rows. In bfloat16 the kernel for columns is only better than one thread where there is but one row.
+  const bool is_little = s.columns < 4 * kTile * threads || s.rows >= 2 * s.columns;
   const bool by_rows = s.type == 1 ? s.count > 1 || s.rows > 1
-                                   : s.rows >= s.columns && (!s.transpose_b || s.columns < 4 * kTile * threads || s.rows >= 2 * s.columns);
+                                   : s.rows >= s.columns && (!s.transpose_b || is_little);
   std::vector<Piece> pieces;
   if (s.count > 1 && s.count < threads && by_rows && !by_sums) {
     const int64_t parts = (threads + s.count - 1) / s.count;
