@@ -105,6 +105,7 @@ class Executable:
         self.versions = np.zeros(len(self.read) + len(step.input_slots), np.int64)
         self.versioned: frozenset[int] = frozenset()  # positions of which some code wants to know the version
         self.seen: dict[int, Any] = {}
+        self.versions_lock = threading.Lock()  # `lock` is held for as long as compiling takes
         self.code: dict[Any, Callable[..., Any]] = {}
         self.last: tuple[list[Any] | None, Any] = (None, None)
         self.lock = threading.RLock()
@@ -154,7 +155,7 @@ class Executable:
                 _, outputs = result.arrays
         form = result.form
         if not self.versioned.issuperset(form.versioned):
-            with self.lock:
+            with self.versions_lock:
                 self.versioned = self.versioned.union(form.versioned)
         for slot, value in zip(form.outputs, outputs):
             env[slot] = value
@@ -171,7 +172,7 @@ class Executable:
         """
         if not self.versioned:
             return self.versions
-        with self.lock:
+        with self.versions_lock:
             for position in self.versioned:
                 value = read[position] if position < len(read) else inputs[position - len(read)]
                 same, version = value is self.seen.get(position), self.versions[position]

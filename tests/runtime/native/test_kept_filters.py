@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import everflow as tf
+from everflow._src.runtime.executables import Executable
 from everflow._src.runtime.native import convolution as native
 from everflow._src.runtime.native.library import library
 from tests.runtime.native.cases import needs_native, python_environment
@@ -132,6 +133,23 @@ def test_threads_with_filters_of_their_own():
     for thread in threads:
         thread.join()
     assert not errors
+
+
+def test_a_call_does_not_wait_for_what_is_compiled_beside_it(monkeypatch):
+    """Another shape may take seconds to compile."""
+    w = tf.Variable(filters())
+    look = tf.function(lambda x: convolve(x, w), jit_compile=True)
+    locks = []
+    run = Executable.run
+    monkeypatch.setattr(Executable, "run", lambda self, env: (locks.append(self.lock), run(self, env))[1])
+    for _ in range(3):
+        check(look(X), w)
+    finished = threading.Event()
+    thread = threading.Thread(target=lambda: (look(X), finished.set()), daemon=True)
+    with locks[-1]:  # as it is held while something is compiled
+        thread.start()
+        assert finished.wait(20)
+    thread.join()
 
 
 def test_sessions():
